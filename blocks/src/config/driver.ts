@@ -1,0 +1,20 @@
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** What a backend must do to hold one JSON document for each namespace. `Config` has already validated every argument. */
+export interface ConfigDriver extends AsyncDisposable {
+  readonly name: string;
+
+  /**
+   * The value at a path (empty: the whole document), or undefined when nothing is there. Secret leaves read as `[secret]` unless `reveal`.
+   */
+  get(namespace: string, path: readonly string[], reveal: boolean, signal: AbortSignal): Promise<Json | undefined>;
+
+  /**
+   * Sets the value at a path (not empty), making parents as needed. An object is merged into an object that is there, leaf by leaf; anything
+   * else replaces. With `secret`, every leaf set is encrypted at rest. Concurrent sets never lose each other.
+   */
+  set(namespace: string, path: readonly string[], value: Json, secret: boolean, signal: AbortSignal): Promise<void>;
+
+  /** Removes the value at a path (empty: the whole document); parents stay. What is not there is not an error. */
+  delete(namespace: string, path: readonly string[], signal: AbortSignal): Promise<void>;
+}

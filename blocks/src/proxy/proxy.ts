@@ -1,0 +1,63 @@
+import { type Account, authorizationKey, defaultNamespace, describe, isMember, MicroError, namespaceKey } from "@microts/core";
+import { type CallHandler, type Connections, findMethod, forward, type Method, parsePath, type ServerCall, serveMethod } from "@microts/core/rpc";
+import type { Router } from "./driver.ts";
+
+/** One service's methods by `Handler.Method`. */
+export type MethodTable = ReadonlyMap<string, Method>;
+
+export interface ProxyOptions {
+  readonly router: Router;
+  /** The platform's own services, answered in this process. They check their callers themselves. */
+  readonly local: ReadonlyMap<string, MethodTable>;
+  readonly connections: Connections;
+  /** The account an `authorization` value proves; undefined without one. Throws 401. */
+  account(authorization: string | undefined): Account | undefined | Promise<Account | undefined>;
+  /** Throws 401 or 403 when the namespace's rules don't let the account call the endpoint. */
+  authorize(account: Account | undefined, namespace: string, service: string, endpoint: string): void | Promise<void>;
+}
+
+const proxyId = "go.micro.proxy";
+
+/**
+ * The identity-aware proxy: takes a gRPC call addressed by its path (wire §5), proves who calls, asks the rules, and passes it to the service
+ * in this process or to a node of it, without decoding. Streams flow both ways as they come; status and trailers stay as the service sent them.
+ */
+export function proxyHandler(options: ProxyOptions): CallHandler {
+  return async (call) => {
+    const { service, endpoint } = parsePath(call.path);
+    if (service === "") throw MicroError.badRequest(proxyId, `service name is blank: expected /service.Handler/Method, got ${call.path}`);
+    const account = await options.account(call.metadata[authorizationKey]);
+    const namespace = namespaceOf(call, account, service, endpoint);
+    const methods = options.local.get(service);
+    if (methods !== undefined) {
+      await serveMethod(call, findMethod(methods, service, endpoint), { service, account, namespace });
+      return;
+    }
+    await options.authorize(account, namespace, service, endpoint);
+    const address = pick(options.router, service, namespace);
+    await forward(call, options.connections, address, { ...call.metadata, [namespaceKey]: namespace });
+  };
+}
+
+/** The tenant a call acts in: what the caller asks for if it may, else its own. Nobody reaches into a tenant with another tenant's account. */
+function namespaceOf(call: ServerCall, account: Account | undefined, service: string, endpoint: string): string {
+  const asked = call.metadata[namespaceKey];
+  if (asked === undefined || asked === "") return account?.issuer ?? defaultNamespace;
+  if (account === undefined || isMember(account, asked)) return asked;
+  throw MicroError.forbidden(
+    proxyId,
+    `${service} ${endpoint} was called in namespace "${asked}" by ${describe(account)}, which isn't a member of it. Choose your own with: micro user namespace set ${account.issuer}`,
+  );
+}
+
+let turn = 0;
+
+/** Round robin over the nodes nearest by metric. */
+function pick(router: Router, service: string, namespace: string): string {
+  const routes = router.routes(service, namespace);
+  const nearest = routes.filter(({ metric }) => metric === routes[0]?.metric);
+  turn = (turn + 1) % Number.MAX_SAFE_INTEGER;
+  const route = nearest[turn % nearest.length];
+  if (route === undefined) throw MicroError.notFound(proxyId, `service ${service}: route not found in namespace "${namespace}". See what runs with: micro services`);
+  return route.address;
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+// Starts the micro command. Plain JavaScript on built-in modules only: it has to run, if only to say what is missing, on any Node.js.
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import * as module from "node:module";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+
+const neededMajor = 24;
+const majorOf = (version) => Number.parseInt(version, 10);
+
+if (majorOf(process.versions.node) < neededMajor) {
+  startPinned();
+} else {
+  module.enableCompileCache?.();
+  const source = new URL("../src/main.ts", import.meta.url);
+  await import(existsSync(source) ? source.href : new URL("../dist/main.js", import.meta.url).href);
+}
+
+/** Runs this file again with the Node.js that is installed along with it. */
+function startPinned() {
+  const node = pinnedNode();
+  if (node === undefined) {
+    process.stderr.write(
+      `micro needs Node.js ${neededMajor} or newer, and this is ${process.version}: install one from https://nodejs.org\n`,
+    );
+    process.exit(1);
+  }
+  const child = spawn(node, process.argv.slice(1), { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP"]) {
+    process.on(signal, () => {
+      // Ctrl-C in a terminal reaches the child by itself; a second signal would mean "at once" to it.
+      const isFromTerminal = process.stdin.isTTY && (signal === "SIGINT" || signal === "SIGQUIT");
+      if (!isFromTerminal) child.kill(signal);
+    });
+  }
+  child.on("error", (error) => {
+    process.stderr.write(`cannot start ${node}: ${error.message}\n`);
+    process.exit(1);
+  });
+  child.on("exit", (code, signal) => process.exit(signal === null ? code : 128 + constants.signals[signal]));
+}
+
+function pinnedNode() {
+  try {
+    const manifest = module.createRequire(import.meta.url).resolve("node/package.json");
+    if (majorOf(JSON.parse(readFileSync(manifest, "utf8")).version) < neededMajor) return undefined;
+    const binary = join(dirname(manifest), "bin", process.platform === "win32" ? "node.exe" : "node");
+    return existsSync(binary) ? binary : undefined;
+  } catch {
+    return undefined;
+  }
+}

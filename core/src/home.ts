@@ -1,0 +1,59 @@
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { MicroError } from "./errors.ts";
+
+/** What a server leaves for the command line and the services of its own machine: a short-lived admin token, renewed while it runs. */
+export interface LocalCredentials {
+  /** The proxy address the token is for. */
+  readonly address: string;
+  readonly namespace: string;
+  /** Id of the account. */
+  readonly account: string;
+  readonly token: string;
+  readonly expiry: Date;
+}
+
+/** `MICRO_HOME`, or `.micro` in the user's home directory. */
+export function homeDir(env: Readonly<Record<string, string | undefined>>): string {
+  return env["MICRO_HOME"] || join(env["HOME"] || homedir(), ".micro");
+}
+
+/** Where the credentials for a proxy address are kept; `localhost` and `127.0.0.1` are the same. */
+export function credentialsPath(home: string, address: string): string {
+  const name = address.replace(/^https?:\/\//, "").replace(/^(localhost|0\.0\.0\.0|\[::1?\])?:/, "127.0.0.1:");
+  return join(home, "credentials", `${name.replace(/[^0-9A-Za-z.-]/g, "-")}.json`);
+}
+
+/** The credentials a server on this machine left for `address`; undefined when there are none or they have expired. Throws 500 for a file that can't be read. */
+export async function readLocalCredentials(home: string, address: string): Promise<LocalCredentials | undefined> {
+  const path = credentialsPath(home, address);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw MicroError.internal("credentials", `cannot read ${path}: ${(error as Error).message}`);
+  }
+  try {
+    const parsed = JSON.parse(text) as Record<keyof LocalCredentials, string>;
+    const expiry = new Date(parsed.expiry);
+    return expiry.getTime() > Date.now() ? { ...parsed, expiry } : undefined;
+  } catch {
+    throw MicroError.internal("credentials", `${path} is damaged. Delete it and restart the server, which writes it anew`);
+  }
+}
+
+/** Writes the credentials, readable by this user alone, replacing the file in one step. */
+export async function writeLocalCredentials(home: string, credentials: LocalCredentials): Promise<void> {
+  const path = credentialsPath(home, credentials.address);
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}.tmp`;
+  await writeFile(temporary, JSON.stringify(credentials), { mode: 0o600 });
+  await rename(temporary, path);
+}
+
+/** Removes the credentials when the server stops. */
+export async function removeLocalCredentials(home: string, address: string): Promise<void> {
+  await rm(credentialsPath(home, address), { force: true });
+}

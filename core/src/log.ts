@@ -1,0 +1,56 @@
+/** Fields that go with a line. Never secrets. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** The same log with fields added to every line. */
+  with(fields: LogFields): Log;
+}
+
+/** Says nothing. The default everywhere. */
+export const silent: Log = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  with: () => silent,
+};
+
+/** In ascending order of importance. */
+export const logLevels = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/**
+ * A log of one line per message, `2026-01-31T12:00:00.000Z info  message key=value`, handed to `write` with its newline.
+ * Control characters in messages and values are escaped, so that a value can't forge a line.
+ */
+export function lineLog(write: (line: string) => void, level: LogLevel = "info", fields: LogFields = {}): Log {
+  const threshold = logLevels.indexOf(level);
+  const at = (name: LogLevel) => {
+    if (logLevels.indexOf(name) < threshold) return () => {};
+    return (message: string, more: LogFields = {}) => {
+      const pairs = Object.entries({ ...fields, ...more }).filter(([, value]) => value !== undefined);
+      const tail = pairs.map(([key, value]) => ` ${key}=${format(value)}`).join("");
+      write(`${new Date().toISOString()} ${name.padEnd(5)} ${escape(message)}${tail}\n`);
+    };
+  };
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    with: (more) => lineLog(write, level, { ...fields, ...more }),
+  };
+}
+
+function format(value: unknown): string {
+  const text = value instanceof Error ? value.message : typeof value === "string" ? value : JSON.stringify(value);
+  return /^[^\s"=\p{Cc}]+$/u.test(text ?? "") ? (text ?? "") : JSON.stringify(text ?? "");
+}
+
+function escape(text: string): string {
+  return text.replace(/\p{Cc}/gu, (char) => (char === "\t" ? char : JSON.stringify(char).slice(1, -1)));
+}

@@ -1,0 +1,235 @@
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
+import { decodeMessage, encodeMessage, type Format } from "../codec.ts";
+import { GrpcStatus, MicroError } from "../errors.ts";
+import type { Metadata } from "../metadata.ts";
+import { contentTypes } from "./content-type.ts";
+import { deadlineSignal } from "./deadline.ts";
+import { Connections } from "./http2-client.ts";
+import { kindOf } from "./method.ts";
+import { errorOf } from "./status.ts";
+import { type ClientCall, type Status, StatusError } from "./transport.ts";
+
+/** The error id of everything that the client itself finds wrong, as in the original. */
+const clientId = "go.micro.client";
+
+/** Unary calls end after this long unless told otherwise; streams have no limit of their own. */
+export const defaultTimeoutMs = 10_000;
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Default 10 s for unary calls, none for streams. A nearer `deadline` wins. */
+  readonly timeoutMs?: number | undefined;
+  /** The caller's own deadline, passed on. */
+  readonly deadline?: Date | undefined;
+  /** Added to, and winning over, the client's metadata. */
+  readonly metadata?: Metadata | undefined;
+  /** Goes there instead of where `resolve` says. */
+  readonly address?: string | undefined;
+  /** Default `proto` for protobuf services, `json` for calls by name. */
+  readonly format?: Format | undefined;
+}
+
+export interface RpcClientOptions {
+  /** Where a service answers: `host:port`. Throws when it is nowhere. */
+  resolve(service: string): string | Promise<string>;
+  /** Sent with every call: namespace and identity. */
+  metadata?(): Metadata | Promise<Metadata>;
+  /** Shared connections; by default the client has its own and closes them with itself. */
+  readonly connections?: Connections;
+}
+
+/** Calls services over gRPC. Errors are MicroErrors; a lost or refused connection is a 503, a passed deadline a 408. */
+export class RpcClient implements AsyncDisposable {
+  readonly #options: RpcClientOptions;
+  readonly #connections: Connections;
+
+  constructor(options: RpcClientOptions) {
+    this.#options = options;
+    this.#connections = options.connections ?? new Connections();
+  }
+
+  /** One request, one reply, both as bytes in the format given. `endpoint` is `Handler.Method`. */
+  async unary(service: string, endpoint: string, request: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
+    const deadline = deadlineOf(options, defaultTimeoutMs);
+    using limited = deadlineSignal(options.signal, deadline);
+    const call = await this.#open(service, endpoint, { ...options, deadline, signal: limited.signal });
+    await sendLast(call, request);
+    return reply(call);
+  }
+
+  /** One request, many replies. Leaving the loop early cancels the call. */
+  async *serverStream(service: string, endpoint: string, request: Uint8Array, options: CallOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* this.bidi(service, endpoint, once(request), options);
+  }
+
+  /** Many requests, one reply. */
+  async clientStream(service: string, endpoint: string, requests: AsyncIterable<Uint8Array>, options: CallOptions = {}): Promise<Uint8Array> {
+    const deadline = deadlineOf(options, undefined);
+    using limited = deadlineSignal(options.signal, deadline);
+    const call = await this.#open(service, endpoint, { ...options, deadline, signal: limited.signal });
+    const sending = sendAll(call, requests);
+    try {
+      return await reply(call);
+    } catch (error) {
+      throw sending.failure ?? error;
+    }
+  }
+
+  /** Many requests, many replies, independent of each other. Leaving the loop early cancels the call. */
+  async *bidi(service: string, endpoint: string, requests: AsyncIterable<Uint8Array>, options: CallOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    const deadline = deadlineOf(options, undefined);
+    using limited = deadlineSignal(options.signal, deadline);
+    const call = await this.#open(service, endpoint, { ...options, deadline, signal: limited.signal });
+    const sending = sendAll(call, requests);
+    try {
+      yield* call.responses;
+      const status = await call.status;
+      if (sending.failure !== undefined) throw sending.failure;
+      throwUnlessOk(status);
+    } finally {
+      call.cancel();
+    }
+  }
+
+  /** A unary call by name with JSON both ways, as the command line and untyped callers make it. */
+  async callJson(service: string, endpoint: string, request: unknown, options: CallOptions = {}): Promise<unknown> {
+    const bytes = await this.unary(service, endpoint, Buffer.from(JSON.stringify(request ?? {})), { format: "json", ...options });
+    return parseReply(bytes, service, endpoint);
+  }
+
+  /** A server-streaming call by name with JSON both ways. */
+  async *streamJson(service: string, endpoint: string, request: unknown, options: CallOptions = {}): AsyncGenerator<unknown, void, undefined> {
+    const bytes = Buffer.from(JSON.stringify(request ?? {}));
+    for await (const message of this.serverStream(service, endpoint, bytes, { format: "json", ...options })) {
+      yield parseReply(message, service, endpoint);
+    }
+  }
+
+  async #open(service: string, endpoint: string, options: CallOptions): Promise<ClientCall> {
+    const base = (await this.#options.metadata?.()) ?? {};
+    const address = options.address ?? (await this.#options.resolve(service));
+    const start = {
+      path: pathOf(service, endpoint),
+      contentType: contentTypes[options.format ?? "proto"],
+      metadata: { ...base, ...options.metadata },
+      deadline: options.deadline,
+    };
+    return this.#connections.open(address, start, options.signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#options.connections === undefined) await this.#connections[Symbol.asyncDispose]();
+  }
+}
+
+type CallerOf<M> = M extends { methodKind: infer K; input: infer I extends DescMessage; output: infer O extends DescMessage }
+  ? K extends "unary"
+    ? (request: MessageInitShape<I>, options?: CallOptions) => Promise<MessageShape<O>>
+    : K extends "server_streaming"
+      ? (request: MessageInitShape<I>, options?: CallOptions) => AsyncIterable<MessageShape<O>>
+      : K extends "client_streaming"
+        ? (requests: AsyncIterable<MessageInitShape<I>>, options?: CallOptions) => Promise<MessageShape<O>>
+        : (requests: AsyncIterable<MessageInitShape<I>>, options?: CallOptions) => AsyncIterable<MessageShape<O>>
+  : never;
+
+/** One function for each rpc of a protobuf service. */
+export type ServiceClient<T extends GenServiceMethods> = { readonly [K in keyof T]: CallerOf<T[K]> };
+
+/** A typed client of a protobuf service under the Micro service name it runs as (which is not the proto package, wire §0.4). */
+export function serviceClient<T extends GenServiceMethods>(descriptor: GenService<T>, rpc: RpcClient, service: string): ServiceClient<T> {
+  const callers = descriptor.methods.map((method) => {
+    const endpoint = `${descriptor.name}.${method.name}`;
+    const encode = (message: unknown, format: Format = "proto") =>
+      encodeMessage(method.input, message as MessageInitShape<DescMessage>, format);
+    const decode = (bytes: Uint8Array, format: Format = "proto") => decodeMessage(method.output, bytes, format);
+    const caller = {
+      unary: async (request: unknown, options: CallOptions = {}) =>
+        decode(await rpc.unary(service, endpoint, encode(request, options.format), options), options.format),
+      server: (request: unknown, options: CallOptions = {}) =>
+        mapped(rpc.serverStream(service, endpoint, encode(request, options.format), options), (bytes) => decode(bytes, options.format)),
+      client: async (requests: AsyncIterable<unknown>, options: CallOptions = {}) => {
+        const bytes = mapped(requests, (request) => encode(request, options.format));
+        return decode(await rpc.clientStream(service, endpoint, bytes, options), options.format);
+      },
+      bidi: (requests: AsyncIterable<unknown>, options: CallOptions = {}) => {
+        const bytes = mapped(requests, (request) => encode(request, options.format));
+        return mapped(rpc.bidi(service, endpoint, bytes, options), (reply) => decode(reply, options.format));
+      },
+    }[kindOf(method)];
+    return [method.localName, caller];
+  });
+  return Object.fromEntries(callers) as ServiceClient<T>;
+}
+
+/** `/service.Handler/Method` (wire §2.1). */
+export function pathOf(service: string, endpoint: string): string {
+  const dot = endpoint.indexOf(".");
+  if (dot <= 0 || dot !== endpoint.lastIndexOf(".")) {
+    throw MicroError.badRequest(clientId, `malformed method name: "${endpoint}". Expecting Handler.Method, such as Helloworld.Call`);
+  }
+  return `/${service === "" ? "" : `${service}.`}${endpoint.slice(0, dot)}/${endpoint.slice(dot + 1)}`;
+}
+
+function deadlineOf({ timeoutMs, deadline }: CallOptions, defaultMs: number | undefined): Date | undefined {
+  const ms = timeoutMs ?? (deadline === undefined ? defaultMs : undefined);
+  const own = ms === undefined ? undefined : new Date(Date.now() + ms);
+  if (own === undefined || deadline === undefined) return own ?? deadline;
+  return own < deadline ? own : deadline;
+}
+
+async function sendLast(call: ClientCall, request: Uint8Array): Promise<void> {
+  try {
+    await call.send(request);
+    call.end();
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    throwUnlessOk(error.status);
+  }
+}
+
+/**
+ * Sends until the iterable ends, then half-closes. Nobody waits for it: a server may end the call before the requests do. What stops the
+ * sending is told by the call's status, except a failure of the iterable itself, which cancels the call and is kept in `failure`.
+ */
+function sendAll(call: ClientCall, requests: AsyncIterable<Uint8Array>): { failure?: unknown } {
+  const outcome: { failure?: unknown } = {};
+  const run = async () => {
+    for await (const request of requests) await call.send(request);
+    call.end();
+  };
+  run().catch((error: unknown) => {
+    if (error instanceof StatusError) return;
+    outcome.failure = error;
+    call.cancel();
+  });
+  return outcome;
+}
+
+async function reply(call: ClientCall): Promise<Uint8Array> {
+  let first: Uint8Array | undefined;
+  for await (const message of call.responses) first ??= message;
+  throwUnlessOk(await call.status);
+  if (first === undefined) throw MicroError.internal(clientId, "the call ended without a reply");
+  return first;
+}
+
+function throwUnlessOk(status: Status): void {
+  if (status.code !== GrpcStatus.ok) throw errorOf(status, clientId);
+}
+
+function parseReply(bytes: Uint8Array, service: string, endpoint: string): unknown {
+  try {
+    return bytes.length === 0 ? {} : JSON.parse(Buffer.from(bytes).toString());
+  } catch {
+    throw MicroError.internal(clientId, `${service} ${endpoint} answered with something that is not JSON`);
+  }
+}
+
+async function* once<T>(value: T): AsyncGenerator<T, void, undefined> {
+  yield value;
+}
+
+async function* mapped<I, O>(values: AsyncIterable<I>, map: (value: I) => O): AsyncGenerator<O, void, undefined> {
+  for await (const value of values) yield map(value);
+}

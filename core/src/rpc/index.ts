@@ -1,0 +1,28 @@
+export { type Address, formatAddress, parseAddress } from "./address.ts";
+export {
+  type CallOptions,
+  defaultTimeoutMs,
+  pathOf,
+  RpcClient,
+  type RpcClientOptions,
+  type ServiceClient,
+  serviceClient,
+} from "./client.ts";
+export { contentTypes, formatOf } from "./content-type.ts";
+export { deadlineSignal } from "./deadline.ts";
+export { forward } from "./forward.ts";
+export { Connections } from "./http2-client.ts";
+export { type ListenOptions, listen } from "./http2-server.ts";
+export { type CallContext, type Handlers, type Method, type MethodKind, methodsOf } from "./method.ts";
+export { type CallPath, findMethod, parsePath, type ServeOptions, serveMethod } from "./serve.ts";
+export { errorOf, statusOf } from "./status.ts";
+export {
+  type CallHandler,
+  type CallStart,
+  type ClientCall,
+  defaultMaxMessageBytes,
+  type Listener,
+  type ServerCall,
+  type Status,
+  StatusError,
+} from "./transport.ts";

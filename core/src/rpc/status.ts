@@ -1,0 +1,82 @@
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { codeOfGrpcStatus, GrpcStatus, grpcStatusOf, MicroError } from "../errors.ts";
+import { type Status, StatusError } from "./transport.ts";
+
+export const okStatus: Status = { code: GrpcStatus.ok, message: "", trailers: {} };
+
+/** The status a thrown thing ends a call with: Micro's error as JSON in the message and as `errors.Error` in the details (wire §4). */
+export function statusOf(reason: unknown, id: string): Status {
+  if (reason instanceof StatusError) return reason.status;
+  const error = MicroError.from(reason, id);
+  const message = JSON.stringify(error);
+  const code = grpcStatusOf(error.code);
+  return { code, message, details: statusDetails(code, message, error), trailers: {} };
+}
+
+/**
+ * The Micro error a status stands for. Proxies of the original nest errors as JSON inside `detail`; the innermost wins (wire §4).
+ * A message that is no Micro error becomes the detail, under the code that belongs to the gRPC status.
+ */
+export function errorOf({ code, message }: Status, id: string): MicroError {
+  let error = parse(message);
+  for (let inner = error; inner !== undefined; inner = parse(inner.detail)) error = inner;
+  return error ?? new MicroError(codeOfGrpcStatus(code), id, message || `the call ended with gRPC status ${code}`);
+}
+
+function parse(text: string): MicroError | undefined {
+  if (!text.startsWith("{")) return undefined;
+  try {
+    return MicroError.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** google.rpc.Status{code, message, details:[Any{errors.Error}]} in base64. */
+function statusDetails(code: number, message: string, error: MicroError): string {
+  const text = (writer: BinaryWriter, field: number, value: string) => {
+    if (value !== "") writer.tag(field, WireType.LengthDelimited).string(value);
+  };
+  const body = new BinaryWriter();
+  text(body, 1, error.id);
+  body.tag(2, WireType.Varint).int32(error.code);
+  text(body, 3, error.detail);
+  text(body, 4, error.status);
+  const any = new BinaryWriter();
+  text(any, 1, "type.googleapis.com/errors.Error");
+  any.tag(2, WireType.LengthDelimited).bytes(body.finish());
+  const status = new BinaryWriter();
+  status.tag(1, WireType.Varint).int32(code);
+  text(status, 2, message);
+  status.tag(3, WireType.LengthDelimited).bytes(any.finish());
+  return Buffer.from(status.finish()).toString("base64");
+}
+
+/** Percent-encodes a `grpc-message` (gRPC over HTTP/2, Status-Message): everything but printable ASCII, and `%`. */
+export function encodeStatusMessage(message: string): string {
+  return /^[\x20-\x24\x26-\x7e]*$/.test(message)
+    ? message
+    : Buffer.from(message).reduce((text, byte) => text + encodeByte(byte), "");
+}
+
+function encodeByte(byte: number): string {
+  return byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+    ? String.fromCharCode(byte)
+    : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+}
+
+/** Undoes `encodeStatusMessage`; malformed escapes stay as they are. */
+export function decodeStatusMessage(message: string): string {
+  if (!message.includes("%")) return message;
+  const bytes: number[] = [];
+  for (let at = 0; at < message.length; at++) {
+    const hex = message.slice(at + 1, at + 3);
+    if (message[at] === "%" && /^[0-9a-fA-F]{2}$/.test(hex)) {
+      bytes.push(Number.parseInt(hex, 16));
+      at += 2;
+    } else {
+      bytes.push(...Buffer.from(message[at] ?? ""));
+    }
+  }
+  return Buffer.from(bytes).toString();
+}

@@ -1,0 +1,81 @@
+import type { Metadata } from "../metadata.ts";
+
+/**
+ * The seam between gRPC and what carries it. Everything above works on whole messages and metadata; everything below knows HTTP/2.
+ * Replacing the HTTP/2 underneath means writing `listen` and `Connections` anew and nothing else.
+ */
+
+/** How a call ended: a gRPC status, its message as text, `grpc-status-details-bin` in base64, and the other trailers. */
+export interface Status {
+  readonly code: number;
+  readonly message: string;
+  readonly details?: string | undefined;
+  readonly trailers: Metadata;
+}
+
+/** One call as the server sees it. */
+export interface ServerCall {
+  /** `/service.Handler/Method`. */
+  readonly path: string;
+  readonly contentType: string;
+  /** Without reserved keys; `grpc-timeout` and `timeout` have become `deadline`. */
+  readonly metadata: Metadata;
+  readonly deadline: Date | undefined;
+  /** Address of the caller's end of the connection. */
+  readonly peer: string;
+  /** Aborts when the caller cancels, the connection breaks or the deadline passes. */
+  readonly signal: AbortSignal;
+  /** The caller's messages as they arrive, ending with its half-close. One reader; not reading holds the caller back. */
+  readonly requests: AsyncIterableIterator<Uint8Array>;
+  /** Sends response headers now instead of with the first message. Later calls do nothing. */
+  sendHeaders(metadata: Metadata): void;
+  /** Resolves when the transport can take more. */
+  send(message: Uint8Array): Promise<void>;
+}
+
+/** Answers one call. Returning ends it with OK; throwing a `StatusError` or anything else ends it with that. */
+export type CallHandler = (call: ServerCall) => Promise<void>;
+
+export interface Listener extends AsyncDisposable {
+  /** `host:port` as bound, with the real port when 0 was asked for. */
+  readonly address: string;
+  readonly port: number;
+  /** Stops accepting, lets running calls finish for up to `graceMs`, then cuts them. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** One call as the client sees it. */
+export interface ClientCall {
+  /** Resolves when the transport can take more. Rejects when the call has ended. */
+  send(message: Uint8Array): Promise<void>;
+  /** Half-closes: no more messages from this side. */
+  end(): void;
+  /** Response headers; rejects with the call. */
+  readonly headers: Promise<Metadata>;
+  /** The server's messages as they arrive. Ends with the call; throws only when the transport fails, a status other than OK is in `status`. */
+  readonly responses: AsyncIterableIterator<Uint8Array>;
+  /** Resolves with the final status; transport failures are a status too. Never rejects. */
+  readonly status: Promise<Status>;
+  cancel(): void;
+}
+
+/** What goes out with a call. */
+export interface CallStart {
+  readonly path: string;
+  readonly contentType: string;
+  readonly metadata: Metadata;
+  readonly deadline: Date | undefined;
+}
+
+/** Ends a call with exactly this status, as a proxy passes one through. */
+export class StatusError extends Error {
+  readonly status: Status;
+  constructor(status: Status) {
+    super(status.message);
+    this.name = "StatusError";
+    this.status = status;
+  }
+}
+
+/** 32 MiB, as in the original (wire §2.2). */
+export const defaultMaxMessageBytes = 32 * 1024 * 1024;

@@ -1,0 +1,59 @@
+import type { KeyObject } from "node:crypto";
+import type { Account } from "./account.ts";
+import { MicroError } from "./errors.ts";
+import { accountOf, verifyToken } from "./jwt.ts";
+
+interface Entry {
+  readonly account: Account;
+  readonly expiresAt: number;
+}
+
+/**
+ * Turns an `authorization` value into the account it proves. Verified tokens are cached by their text, bounded to `capacity` (oldest out
+ * first), and their expiry is checked on every hit.
+ */
+export class TokenVerifier {
+  readonly #key: KeyObject;
+  readonly #capacity: number;
+  readonly #cache = new Map<string, Entry>();
+
+  constructor(key: KeyObject, capacity = 10_000) {
+    this.#key = key;
+    this.#capacity = capacity;
+  }
+
+  /** The account of `Bearer <token>` or of `Basic base64(any:token)`; undefined without a header; 401 for anything that doesn't verify. */
+  verify(authorization: string | undefined): Account | undefined {
+    if (authorization === undefined || authorization === "") return undefined;
+    return this.inspect(tokenOf(authorization));
+  }
+
+  /** The account of a bare token. Throws 401 when it doesn't verify. */
+  inspect(token: string): Account {
+    const hit = this.#cache.get(token);
+    if (hit !== undefined && hit.expiresAt > Date.now()) return hit.account;
+    this.#cache.delete(token);
+    const claims = verifyToken(token, this.#key);
+    const account = accountOf(claims);
+    if (this.#cache.size >= this.#capacity) {
+      const oldest = this.#cache.keys().next();
+      if (!oldest.done) this.#cache.delete(oldest.value);
+    }
+    this.#cache.set(token, { account, expiresAt: claims.exp * 1000 });
+    return account;
+  }
+}
+
+/** The token in an `authorization` value: `Bearer <token>` or `Basic base64(any:token)`. Throws 401 for anything else. */
+export function tokenOf(authorization: string): string {
+  const space = authorization.indexOf(" ");
+  const scheme = authorization.slice(0, space).toLowerCase();
+  const value = authorization.slice(space + 1).trim();
+  if (scheme === "bearer" && value !== "") return value;
+  if (scheme === "basic") {
+    const text = Buffer.from(value, "base64").toString();
+    const colon = text.indexOf(":");
+    if (colon >= 0) return text.slice(colon + 1);
+  }
+  throw MicroError.unauthorized("auth", "invalid authorization header. Expected Bearer or Basic schema");
+}

@@ -1,0 +1,48 @@
+import type { DatabaseSync } from "node:sqlite";
+
+/**
+ * Each entry takes the file from the version before it to its own; `PRAGMA user_version` counts them. Entries that were released never
+ * change. Names and keys are blobs, so that their order is the order of their bytes and no character in them means anything.
+ */
+const migrations: readonly string[] = [
+  `CREATE TABLE tables (
+     id INTEGER PRIMARY KEY,
+     database BLOB NOT NULL,
+     name BLOB NOT NULL,
+     UNIQUE (database, name)
+   );
+   CREATE TABLE records (
+     id INTEGER PRIMARY KEY,
+     table_id INTEGER NOT NULL REFERENCES tables (id),
+     key BLOB NOT NULL,
+     value BLOB NOT NULL,
+     metadata TEXT,
+     expires_at INTEGER,
+     UNIQUE (table_id, key)
+   );
+   CREATE INDEX records_expiry ON records (expires_at) WHERE expires_at IS NOT NULL;
+   CREATE TABLE blobs (
+     namespace BLOB NOT NULL,
+     key BLOB NOT NULL,
+     file TEXT NOT NULL UNIQUE,
+     size INTEGER NOT NULL,
+     content_type TEXT NOT NULL,
+     public INTEGER NOT NULL,
+     PRIMARY KEY (namespace, key)
+   );`,
+];
+
+/** The version this code reads and writes. */
+export const schemaVersion = migrations.length;
+
+/** Brings the file to `schemaVersion`; false when it is newer than that, which leaves it untouched. */
+export function migrate(database: DatabaseSync): boolean {
+  const row = database.prepare("PRAGMA user_version").get();
+  const version = Number(row?.["user_version"] ?? 0);
+  if (version > schemaVersion) return false;
+  for (const [index, sql] of migrations.entries()) {
+    if (index < version) continue;
+    database.exec(`BEGIN IMMEDIATE; ${sql} PRAGMA user_version = ${index + 1}; COMMIT;`);
+  }
+  return true;
+}

@@ -1,0 +1,7 @@
+export { type Account, type Log, type Metadata, MicroError } from "@microts/core";
+export { type Client, type ClientCallOptions, client } from "./client.ts";
+export { type BidiEndpoint, type ClientStreamEndpoint, type Context, type Endpoint, endpoint, type StreamEndpoint, type UnaryEndpoint } from "./endpoint.ts";
+export { errors } from "./errors.ts";
+export type { RunningService } from "./run.ts";
+export type { Schema } from "./schema/schema.ts";
+export { type Endpoints, Service, type ServiceOptions, service } from "./service.ts";

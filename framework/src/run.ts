@@ -1,0 +1,113 @@
+import { createPublicKey } from "node:crypto";
+import { type Account, lineLog, type Log, MicroError, namespaceKey, TokenVerifier } from "@microts/core";
+import { findMethod, type Listener, listen, type Method, parsePath, serveMethod, serviceClient } from "@microts/core/rpc";
+import { Auth } from "@microts/proto/auth";
+import { connection } from "./connection.ts";
+import { debugMethods } from "./debug.ts";
+import { bindEndpoint } from "./methods.ts";
+import { Registration } from "./registration.ts";
+import { endpointName, type Service } from "./service.ts";
+
+export interface RunningService extends AsyncDisposable {
+  readonly name: string;
+  /** `host:port` where it answers. */
+  readonly address: string;
+  /** Takes the service out of the registry, lets running calls finish, and stops listening. */
+  stop(): Promise<void>;
+}
+
+/** How long running calls may take to finish when the service stops. */
+const graceMs = 4_000;
+
+/** Listens, registers, and stops on SIGTERM and SIGINT. Rejects when it can't listen or register. */
+export async function run(service: Service): Promise<RunningService> {
+  const { env, rpc } = connection();
+  const name = env.name ?? service.name;
+  const log = lineLog((line) => process.stderr.write(line), env.logLevel);
+  const bound = Object.entries(service.endpoints).map(([key, endpoint]) => bindEndpoint(endpointName(service.name, key), endpoint, log));
+  const methods = new Map<string, Method>();
+  for (const { method } of bound) methods.set(method.name, method);
+  for (const method of debugMethods()) methods.set(method.name, method);
+  const accountOf = tokenReader();
+  const listener = await listen(
+    async (call) => {
+      const { endpoint } = parsePath(call.path);
+      const method = findMethod(methods, name, endpoint);
+      const account = await accountOf(call.metadata["authorization"]);
+      const namespace = call.metadata[namespaceKey] ?? account?.issuer ?? env.namespace;
+      await serveMethod(call, method, { service: name, account, namespace });
+    },
+    { address: env.address },
+  );
+  const registration = new Registration(rpc, env, {
+    name,
+    version: env.version ?? service.options.version ?? "latest",
+    address: listener.address,
+    metadata: { ...service.options.metadata, ...(service.options.description && { description: service.options.description }) },
+    endpoints: bound,
+  });
+  try {
+    await registration.start(log);
+  } catch (error) {
+    await listener.close(0);
+    throw error;
+  }
+  log.info("serving", { service: name, address: listener.address });
+  return stopOnSignal(new Running(name, listener, registration));
+}
+
+class Running implements RunningService {
+  readonly name: string;
+  readonly address: string;
+  readonly #listener: Listener;
+  readonly #registration: Registration;
+  #stopped: Promise<void> | undefined;
+
+  constructor(name: string, listener: Listener, registration: Registration) {
+    this.name = name;
+    this.address = listener.address;
+    this.#listener = listener;
+    this.#registration = registration;
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= (async () => {
+      await this.#registration.stop();
+      await this.#listener.close(graceMs);
+    })();
+    return this.#stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+function stopOnSignal(running: Running): Running {
+  const onSignal = () => void running.stop().finally(() => process.exit(0));
+  process.once("SIGTERM", onSignal);
+  process.once("SIGINT", onSignal);
+  return running;
+}
+
+/** Verifies tokens with the platform's public key, or, without one, by asking the platform, a minute's worth of answers remembered. */
+function tokenReader(): (authorization: string | undefined) => Account | undefined | Promise<Account | undefined> {
+  const { env, rpc } = connection();
+  if (env.publicKey !== undefined) {
+    const verifier = new TokenVerifier(createPublicKey(env.publicKey));
+    return (authorization) => verifier.verify(authorization);
+  }
+  const auth = serviceClient(Auth, rpc, "auth");
+  const known = new Map<string, { account: Account; until: number }>();
+  return async (authorization) => {
+    const token = authorization?.replace(/^Bearer /i, "");
+    if (!token) return undefined;
+    const hit = known.get(token);
+    if (hit !== undefined && hit.until > Date.now()) return hit.account;
+    const { account } = await auth.inspect({ token });
+    if (account === undefined) throw MicroError.unauthorized("auth", "invalid token provided");
+    if (known.size >= 1000) known.clear();
+    known.set(token, { account, until: Date.now() + 60_000 });
+    return account;
+  };
+}

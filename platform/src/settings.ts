@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import { homeDir, type LogLevel, logLevels, MicroError } from "@microts/core";
+import { parseAddress } from "@microts/core/rpc";
+
+/** Everything `micro server` can be told, read once. */
+export interface Settings {
+  /** HTTP gateway. Default 127.0.0.1:8080. */
+  readonly apiAddress: string;
+  /** gRPC for command lines and remote services. Default 127.0.0.1:8081. */
+  readonly proxyAddress: string;
+  /** Dashboard. Default 127.0.0.1:8082. */
+  readonly webAddress: string;
+  /** gRPC for the services of this machine. Default 127.0.0.1:8443. */
+  readonly networkAddress: string;
+  /** The user's `~/.micro`; local credentials go there. */
+  readonly home: string;
+  /** Everything the server keeps. Default `server` in the home. */
+  readonly dataDir: string;
+  /** The admin's password at the first start; a random one when undefined. */
+  readonly adminPassword: string | undefined;
+  /** 32 bytes for the secrets in config; from a file in the data directory when undefined. */
+  readonly configKey: Uint8Array | undefined;
+  /** Origins whose pages may call the gateway with credentials. */
+  readonly corsOrigins: readonly string[];
+  readonly logLevel: LogLevel;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Reads the environment, with flags winning over it. Throws one 400 that lists every mistake. */
+export function parseSettings(env: Env, flags: Env = {}): Settings {
+  const mistakes: string[] = [];
+  const text = (name: string, flag?: string) => (flag === undefined ? undefined : flags[flag]) ?? (env[name] || undefined);
+  const address = (name: string, flag: string, port: number) => {
+    const given = text(name, flag) ?? `127.0.0.1:${port}`;
+    try {
+      parseAddress(given);
+    } catch {
+      mistakes.push(`${flags[flag] === undefined ? name : `--${flag}`} is "${given}", not an address such as 127.0.0.1:${port}`);
+    }
+    return given.startsWith(":") ? `127.0.0.1${given}` : given;
+  };
+  const level = text("MICRO_LOG_LEVEL") ?? "info";
+  const logLevel = logLevels.find((known) => known === level);
+  if (logLevel === undefined) mistakes.push(`MICRO_LOG_LEVEL is "${level}", not one of ${logLevels.join(", ")}`);
+  const key = text("MICRO_CONFIG_SECRET_KEY");
+  const configKey = key === undefined ? undefined : Buffer.from(key, "base64");
+  if (configKey !== undefined && configKey.length !== 32) mistakes.push("MICRO_CONFIG_SECRET_KEY is not base64 of 32 bytes");
+  const home = homeDir(env);
+  const settings: Settings = {
+    apiAddress: address("MICRO_API_ADDRESS", "api_address", 8080),
+    proxyAddress: address("MICRO_PROXY_ADDRESS", "proxy_address", 8081),
+    webAddress: address("MICRO_WEB_ADDRESS", "web_address", 8082),
+    networkAddress: address("MICRO_NETWORK_ADDRESS", "network_address", 8443),
+    home,
+    dataDir: text("MICRO_DATA_DIR", "data_dir") ?? join(home, "server"),
+    adminPassword: text("MICRO_ADMIN_PASSWORD"),
+    configKey,
+    corsOrigins: (text("MICRO_API_CORS_ORIGINS") ?? "").split(",").map((origin) => origin.trim()).filter(Boolean),
+    logLevel: logLevel ?? "info",
+  };
+  if (mistakes.length > 0) throw MicroError.badRequest("settings", mistakes.join("; "));
+  return settings;
+}

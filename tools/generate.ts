@@ -1,0 +1,109 @@
+// Compiles proto/**/*.proto into proto/gen with the compiler and the generator from npm, never the machine's own.
+// `--check` changes nothing and fails when proto/gen is not what would be generated.
+import { spawn } from "node:child_process";
+import { glob, mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, "node_modules");
+const protos = join(root, "proto");
+const target = join(protos, "gen");
+const generatorOptions = "target=ts,import_extension=ts,erasable_syntax=true";
+
+interface Difference {
+  missing: string[];
+  changed: string[];
+  stale: string[];
+}
+
+const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
+const fresh = await mkdtemp(join(tmpdir(), "micro-generate-"));
+try {
+  await compile(fresh);
+  const difference = await compare(fresh, target);
+  if (values.check) report(difference);
+  else await update(fresh, difference);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+} finally {
+  await rm(fresh, { recursive: true, force: true });
+}
+
+async function compile(out: string): Promise<void> {
+  const files = await list(protos, "**/*.proto");
+  const plugin = join(modules, ".bin", process.platform === "win32" ? "protoc-gen-es.cmd" : "protoc-gen-es");
+  const args = [
+    join(modules, "protoc", "protoc.cjs"),
+    `--plugin=protoc-gen-es=${plugin}`,
+    `--proto_path=${protos}`,
+    `--proto_path=${join(modules, "protoc", "include")}`,
+    `--es_out=${out}`,
+    `--es_opt=${generatorOptions}`,
+    ...files,
+  ];
+  // The generator is a script that looks for `node` on the path: let it find this one.
+  const env = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ""}` };
+  const child = spawn(process.execPath, args, { cwd: protos, env, stdio: ["ignore", "ignore", "pipe"] });
+  const exited = new Promise<number>((done, failed) => {
+    child.once("error", failed);
+    child.once("close", (code) => done(code ?? 1));
+  });
+  const [code, complaints] = await Promise.all([exited, text(child.stderr)]);
+  if (code !== 0 || complaints !== "") throw new Error(`protoc did not accept the files in proto/:\n${complaints}`);
+}
+
+async function compare(wanted: string, present: string): Promise<Difference> {
+  const [wantedFiles, presentFiles] = await Promise.all([list(wanted, "**/*.ts"), list(present, "**/*.*")]);
+  const difference: Difference = { missing: [], changed: [], stale: [] };
+  for (const file of wantedFiles) {
+    if (!presentFiles.includes(file)) difference.missing.push(file);
+    else if (!(await isSame(join(wanted, file), join(present, file)))) difference.changed.push(file);
+  }
+  difference.stale = presentFiles.filter((file) => !wantedFiles.includes(file));
+  return difference;
+}
+
+async function isSame(one: string, other: string): Promise<boolean> {
+  return (await readFile(one)).equals(await readFile(other));
+}
+
+function report(difference: Difference): void {
+  const parts = Object.entries(difference).filter(([, files]) => files.length > 0);
+  if (parts.length === 0) return;
+  const details = parts.map(([kind, files]) => `${kind}: ${files.join(", ")}`).join("; ");
+  console.error(`proto/gen is not what proto/ generates (${details}). Run npm run generate and commit the result.`);
+  process.exitCode = 1;
+}
+
+async function update(from: string, { missing, changed, stale }: Difference): Promise<void> {
+  for (const file of [...missing, ...changed]) {
+    const path = join(target, file);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, await readFile(join(from, file)));
+  }
+  for (const file of stale) await removeStale(join(target, file));
+  console.log(`proto/gen: ${missing.length} added, ${changed.length} changed, ${stale.length} removed.`);
+}
+
+/** Removes a file, and the folders that it leaves empty. */
+async function removeStale(path: string): Promise<void> {
+  await rm(path);
+  for (let folder = dirname(path); folder !== target; folder = dirname(folder)) {
+    const isGone = await rmdir(folder).then(
+      () => true,
+      () => false,
+    );
+    if (!isGone) return;
+  }
+}
+
+/** Files below a folder as paths with forward slashes, in order; none when there is no such folder. */
+async function list(folder: string, pattern: string): Promise<string[]> {
+  const found = await Array.fromAsync(glob(pattern, { cwd: folder, exclude: ["**/node_modules/**"] }));
+  return found.map((path) => path.replaceAll("\\", "/")).toSorted();
+}

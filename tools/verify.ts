@@ -18,12 +18,15 @@ const stepsAtOnce = 2;
 const { values } = parseArgs({ options: { "no-test": { type: "boolean", default: false } } });
 
 const checks: Step[] = [
-  { name: "dead code", command: ["knip", "--no-progress"] },
+  { name: "dead code", command: ["knip", "--no-progress", "--no-config-hints"] },
   { name: "types", command: ["tsc", "--noEmit", "-p", "."] },
   ...(existsSync(join(root, "dashboard/tsconfig.json"))
     ? [{ name: "dashboard types", command: ["tsc", "--noEmit", "-p", "dashboard"] } satisfies Step]
     : []),
-  { name: "format and lint", command: ["biome", "ci", "--colors=off"] },
+  {
+    name: "format and lint",
+    command: ["biome", "ci", "--colors=off", "--diagnostic-level=warn", "--error-on-warnings"],
+  },
   { name: "import rules", command: ["tools/import-rules.ts"] },
   { name: "generated code", command: ["tools/generate.ts", "--check"] },
 ];

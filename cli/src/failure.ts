@@ -26,14 +26,14 @@ const interrupted = 130;
 
 /**
  * The exit code and text of an error (wire §4, last table). `plain` commands (auth, store, user, login) end with 1 whatever the error.
- * `environment` names the environment in use for what to do about a server that can't be reached.
  */
 export function failureOf(reason: unknown, plain: boolean): Failure {
   const error = MicroError.from(reason, "micro");
   const isForeign = !(reason instanceof MicroError);
   const [exitCode, text] = classify(error, isForeign);
-  const isPlain = plain && exitCode !== interrupted && !(error instanceof CommandError);
-  return { exitCode: isPlain ? 1 : exitCode, error, text: capitalise(text) };
+  if (!plain || exitCode === interrupted || error instanceof CommandError) return { exitCode, error, text };
+  // What these commands are refused is about the account in question, not about the one that asks.
+  return { exitCode: 1, error, text: error.code === 401 ? capitalise(error.detail) : text };
 }
 
 function classify(error: MicroError, isForeign: boolean): [number, string] {
@@ -51,7 +51,7 @@ function classify(error: MicroError, isForeign: boolean): [number, string] {
   if (unreachable !== undefined) return [4, cannotReach(unreachable, detail)];
   if (code === 408) return [1, `Request timed out${tail(detail)}`];
   if (code === 401) return [2, `Not authorized to perform this request${tail(detail)}`];
-  return isForeign ? [128, detail] : [127, detail || error.status];
+  return [isForeign ? 128 : 127, capitalise(detail || error.status)];
 }
 
 /** The address that an error of our own client says it could not reach. */

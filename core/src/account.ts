@@ -34,7 +34,10 @@ function hasPrivileges({ type, scopes }: Account): boolean {
 export function requireMember(account: Account | undefined, namespace: string, id: string): Account {
   const known = requireAccount(account, id);
   if (!isMember(known, namespace)) {
-    throw MicroError.forbidden(id, `access denied to namespace: ${id} in "${namespace}" was called by ${describe(known)}, which isn't a member of it`);
+    throw MicroError.forbidden(
+      id,
+      `access denied to namespace: ${id} in "${namespace}" was called by ${describe(known)}, which isn't a member of it`,
+    );
   }
   return known;
 }
@@ -43,7 +46,10 @@ export function requireMember(account: Account | undefined, namespace: string, i
 export function requireAdmin(account: Account | undefined, namespace: string, id: string): Account {
   const known = requireMember(account, namespace, id);
   if (!isAdmin(known, namespace)) {
-    throw MicroError.forbidden(id, `Unauthorized: ${id} in "${namespace}" needs the scope "admin"; ${describe(known)} has ${known.scopes.join(", ") || "no scopes"}`);
+    throw MicroError.forbidden(
+      id,
+      `Unauthorized: ${id} in "${namespace}" needs the scope "admin"; ${describe(known)} has ${known.scopes.join(", ") || "no scopes"}`,
+    );
   }
   return known;
 }
@@ -51,7 +57,10 @@ export function requireAdmin(account: Account | undefined, namespace: string, id
 /** Throws 401 when nobody is signed in. */
 export function requireAccount(account: Account | undefined, id: string): Account {
   if (account === undefined) {
-    throw MicroError.unauthorized(id, `an account is required: ${id} was called without a token. Sign in with: micro login`);
+    throw MicroError.unauthorized(
+      id,
+      `an account is required: ${id} was called without a token. Sign in with: micro login`,
+    );
   }
   return account;
 }

@@ -13,6 +13,7 @@ const statusTexts = {
   412: "Precondition Failed",
   413: "Request Entity Too Large",
   414: "Request URI Too Long",
+  415: "Unsupported Media Type",
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   499: "Client Closed Request",

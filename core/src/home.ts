@@ -40,7 +40,10 @@ export async function readLocalCredentials(home: string, address: string): Promi
     const expiry = new Date(parsed.expiry);
     return expiry.getTime() > Date.now() ? { ...parsed, expiry } : undefined;
   } catch {
-    throw MicroError.internal("credentials", `${path} is damaged. Delete it and restart the server, which writes it anew`);
+    throw MicroError.internal(
+      "credentials",
+      `${path} is damaged. Delete it and restart the server, which writes it anew`,
+    );
   }
 }
 

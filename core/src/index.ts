@@ -8,7 +8,16 @@ export {
   requireAdmin,
   requireMember,
 } from "./account.ts";
-export { codeOfGrpcStatus, type ErrorBody, type ErrorCode, GrpcStatus, grpcStatusOf, isErrorCode, MicroError } from "./errors.ts";
+export { decodeMessage, encodeMessage, type Format } from "./codec.ts";
+export {
+  codeOfGrpcStatus,
+  type ErrorBody,
+  type ErrorCode,
+  GrpcStatus,
+  grpcStatusOf,
+  isErrorCode,
+  MicroError,
+} from "./errors.ts";
 export {
   credentialsPath,
   homeDir,

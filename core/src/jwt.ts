@@ -58,7 +58,8 @@ export function verifyToken(token: string, key: KeyObject, now = Date.now()): To
   if (!verify("RSA-SHA256", Buffer.from(`${head}.${body}`), key, Buffer.from(signature, "base64url"))) throw invalid();
   const claims = decodePart(body);
   if (!isClaims(claims)) throw invalid();
-  if (claims.exp * 1000 <= now) throw MicroError.unauthorized("auth", "the token has expired. Sign in again with: micro login");
+  if (claims.exp * 1000 <= now)
+    throw MicroError.unauthorized("auth", "the token has expired. Sign in again with: micro login");
   return { ...claims, scopes: claims.scopes ?? [], metadata: claims.metadata ?? {} };
 }
 
@@ -100,7 +101,9 @@ function isClaims(value: Record<string, unknown>): value is Record<string, unkno
     typeof exp === "number" &&
     typeof type === "string" &&
     (name === undefined || typeof name === "string") &&
-    (scopes === undefined || scopes === null || (Array.isArray(scopes) && scopes.every((s) => typeof s === "string"))) &&
+    (scopes === undefined ||
+      scopes === null ||
+      (Array.isArray(scopes) && scopes.every((s) => typeof s === "string"))) &&
     (metadata === undefined || metadata === null || typeof metadata === "object")
   );
 }

@@ -42,7 +42,9 @@ export function isMetadataKey(key: string): boolean {
 }
 
 /** A metadata record from any headers: lower-cased, reserved and malformed keys left out, lists joined. */
-export function metadataFrom(headers: Iterable<readonly [string, string | readonly string[] | undefined]>): Record<string, string> {
+export function metadataFrom(
+  headers: Iterable<readonly [string, string | readonly string[] | undefined]>,
+): Record<string, string> {
   const metadata: Record<string, string> = Object.create(null);
   for (const [name, value] of headers) {
     const key = name.toLowerCase();

@@ -28,6 +28,11 @@ export class TokenVerifier {
     return this.inspect(tokenOf(authorization));
   }
 
+  /** How many verified tokens are remembered. */
+  get size(): number {
+    return this.#cache.size;
+  }
+
   /** The account of a bare token. Throws 401 when it doesn't verify. */
   inspect(token: string): Account {
     const hit = this.#cache.get(token);

@@ -2,12 +2,15 @@ import { MicroError } from "@microts/core";
 import type { CallOptions } from "@microts/core/rpc";
 import { connection, inherited } from "./connection.ts";
 import type { BidiEndpoint, ClientStreamEndpoint, StreamEndpoint, UnaryEndpoint } from "./endpoint.ts";
-import { type Endpoints, endpointName, type Service } from "./service.ts";
+import { endpointName } from "./endpoint-name.ts";
+import type { Endpoints, Service } from "./service.ts";
 
 /** Timeout, signal, metadata and address of one call. */
 export type ClientCallOptions = Pick<CallOptions, "signal" | "timeoutMs" | "metadata" | "address">;
 
-type Arguments<I> = undefined extends I ? [input?: I, options?: ClientCallOptions] : [input: I, options?: ClientCallOptions];
+type Arguments<I> = undefined extends I
+  ? [input?: I, options?: ClientCallOptions]
+  : [input: I, options?: ClientCallOptions];
 
 type CallOf<E> =
   E extends UnaryEndpoint<infer I, infer O>
@@ -35,7 +38,8 @@ export function client<S extends Service<Endpoints>>(name: string): Client<S> {
       if (typeof key !== "string" || key === "then") return undefined;
       let call = calls.get(key);
       if (call === undefined) {
-        call = (input: unknown, options?: ClientCallOptions) => new Call(name, endpointName(name, key), input, options ?? {});
+        call = (input: unknown, options?: ClientCallOptions) =>
+          new Call(name, endpointName(name, key), input, options ?? {});
         calls.set(key, call);
       }
       return call;
@@ -63,7 +67,10 @@ class Call implements PromiseLike<unknown>, AsyncIterable<unknown> {
   }
 
   // biome-ignore lint/suspicious/noThenProperty: awaiting the call is what makes it unary
-  then<A, B>(resolve?: ((value: unknown) => A | PromiseLike<A>) | null, reject?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
+  then<A, B>(
+    resolve?: ((value: unknown) => A | PromiseLike<A>) | null,
+    reject?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
     return this.#unary().then(resolve, reject) as Promise<A | B>;
   }
 
@@ -77,7 +84,10 @@ class Call implements PromiseLike<unknown>, AsyncIterable<unknown> {
 
   [Symbol.asyncIterator](): AsyncIterator<unknown> {
     if (this.#reply !== undefined) {
-      throw MicroError.badRequest(this.#service, `${this.#endpoint}: begin the "for await" in the same turn as the call`);
+      throw MicroError.badRequest(
+        this.#service,
+        `${this.#endpoint}: begin the "for await" in the same turn as the call`,
+      );
     }
     this.#streaming = true;
     const { rpc } = connection();

@@ -7,7 +7,10 @@ import { Debug } from "@microts/proto/debug";
 export function debugMethods(): Method[] {
   const started = BigInt(Math.floor(Date.now() / 1000) - Math.floor(process.uptime()));
   const absent = (name: string) =>
-    MicroError.notImplemented(`debug.Debug.${name}`, `this service keeps no ${name.toLowerCase()}; the runtime does: micro logs <service>`);
+    MicroError.notImplemented(
+      `debug.Debug.${name}`,
+      `this service keeps no ${name.toLowerCase()}; the runtime does: micro logs <service>`,
+    );
   return methodsOf(Debug, {
     health: async () => ({ status: "ok" }),
     stats: async () => ({

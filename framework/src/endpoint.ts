@@ -1,4 +1,5 @@
 import type { Account, Log, Metadata } from "@microts/core";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Schema } from "./schema/schema.ts";
 
 /** What a handler knows about its call. */
@@ -53,7 +54,7 @@ export interface BidiEndpoint<I, O> extends Common<I, O> {
   readonly handler: (inputs: AsyncIterable<never>, context: Context) => AsyncIterable<unknown>;
 }
 
-export type Endpoint<I = never, O = unknown> =
+export type Endpoint<I = unknown, O = unknown> =
   | UnaryEndpoint<I, O>
   | StreamEndpoint<I, O>
   | ClientStreamEndpoint<I, O>
@@ -66,25 +67,47 @@ interface Definition<Input extends Schema | undefined, Output extends Schema | u
 }
 
 /** What callers send, what the handler gets, what the handler returns, what callers get. */
-type Sent<S> = S extends Schema<infer I, unknown> ? I : Record<string, never> | undefined;
-type Received<S> = S extends Schema<never, infer O> ? O : unknown;
-type Returned<S> = S extends Schema<infer I, unknown> ? I : unknown;
-type Answer<S, R> = S extends Schema<never, infer O> ? O : R;
+type Sent<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferInput<S> : Record<string, never> | undefined;
+type Received<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<S> : unknown;
+type Returned<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferInput<S> : unknown;
+type Answer<S, R> = S extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<S> : R;
 
 /**
  * Declares an endpoint. The handler decides its kind: a function answers one request with one reply, an async generator with many. With
  * `inputs: "stream"` the handler is given an AsyncIterable of requests instead of one.
  */
-export function endpoint<I extends Schema | undefined = undefined, O extends Schema | undefined = undefined, R extends Returned<O> = Returned<O>>(
-  definition: Definition<I, O> & { readonly inputs: "stream"; handler(inputs: AsyncIterable<Received<I>>, context: Context): AsyncGenerator<R, void, undefined> },
+export function endpoint<
+  I extends Schema | undefined = undefined,
+  O extends Schema | undefined = undefined,
+  R extends Returned<O> = Returned<O>,
+>(
+  definition: Definition<I, O> & {
+    readonly inputs: "stream";
+    handler(inputs: AsyncIterable<Received<I>>, context: Context): AsyncGenerator<R, void, undefined>;
+  },
 ): BidiEndpoint<Sent<I>, Answer<O, R>>;
-export function endpoint<I extends Schema | undefined = undefined, O extends Schema | undefined = undefined, R extends Returned<O> = Returned<O>>(
-  definition: Definition<I, O> & { readonly inputs: "stream"; handler(inputs: AsyncIterable<Received<I>>, context: Context): R | Promise<R> },
+export function endpoint<
+  I extends Schema | undefined = undefined,
+  O extends Schema | undefined = undefined,
+  R extends Returned<O> = Returned<O>,
+>(
+  definition: Definition<I, O> & {
+    readonly inputs: "stream";
+    handler(inputs: AsyncIterable<Received<I>>, context: Context): R | Promise<R>;
+  },
 ): ClientStreamEndpoint<Sent<I>, Answer<O, R>>;
-export function endpoint<I extends Schema | undefined = undefined, O extends Schema | undefined = undefined, R extends Returned<O> = Returned<O>>(
+export function endpoint<
+  I extends Schema | undefined = undefined,
+  O extends Schema | undefined = undefined,
+  R extends Returned<O> = Returned<O>,
+>(
   definition: Definition<I, O> & { handler(input: Received<I>, context: Context): AsyncGenerator<R, void, undefined> },
 ): StreamEndpoint<Sent<I>, Answer<O, R>>;
-export function endpoint<I extends Schema | undefined = undefined, O extends Schema | undefined = undefined, R extends Returned<O> = Returned<O>>(
+export function endpoint<
+  I extends Schema | undefined = undefined,
+  O extends Schema | undefined = undefined,
+  R extends Returned<O> = Returned<O>,
+>(
   definition: Definition<I, O> & { handler(input: Received<I>, context: Context): R | Promise<R> },
 ): UnaryEndpoint<Sent<I>, Answer<O, R>>;
 export function endpoint(definition: { readonly inputs?: "stream"; readonly handler: unknown }): never {

@@ -30,10 +30,12 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
   if (logLevel === undefined) mistakes.push(`MICRO_LOG_LEVEL is "${level}", not one of ${logLevels.join(", ")}`);
   const id = text("MICRO_AUTH_ID");
   const secret = text("MICRO_AUTH_SECRET");
-  if ((id === undefined) !== (secret === undefined)) mistakes.push("MICRO_AUTH_ID and MICRO_AUTH_SECRET go together: one of them is missing");
+  if ((id === undefined) !== (secret === undefined))
+    mistakes.push("MICRO_AUTH_ID and MICRO_AUTH_SECRET go together: one of them is missing");
   const key = text("MICRO_AUTH_PUBLIC_KEY");
   const publicKey = key === undefined || key.startsWith("-----BEGIN") ? key : Buffer.from(key, "base64").toString();
-  if (publicKey !== undefined && !publicKey.startsWith("-----BEGIN")) mistakes.push("MICRO_AUTH_PUBLIC_KEY is not a PEM public key, nor one in base64");
+  if (publicKey !== undefined && !publicKey.startsWith("-----BEGIN"))
+    mistakes.push("MICRO_AUTH_PUBLIC_KEY is not a PEM public key, nor one in base64");
   if (mistakes.length > 0) throw MicroError.badRequest("service", mistakes.join("; "));
   return {
     name: text("MICRO_SERVICE_NAME"),

@@ -62,11 +62,21 @@ export class Identity {
     return this.#token({ ...credentials, options });
   }
 
-  async #token(request: { id?: string; secret?: string; refreshToken?: string; options: { namespace: string } }): Promise<Access> {
+  async #token(request: {
+    id?: string;
+    secret?: string;
+    refreshToken?: string;
+    options: { namespace: string };
+  }): Promise<Access> {
     const auth = serviceClient(Auth, this.#anonymous, "auth");
     const { token } = await auth.token({ ...request, tokenExpiry: BigInt(lifetimeSeconds) });
-    if (token === undefined) throw MicroError.unauthorized("service", "the platform gave no token for this service's account");
-    this.#access = { token: token.accessToken, refreshToken: token.refreshToken, expiresAt: Number(token.expiry) * 1000 };
+    if (token === undefined)
+      throw MicroError.unauthorized("service", "the platform gave no token for this service's account");
+    this.#access = {
+      token: token.accessToken,
+      refreshToken: token.refreshToken,
+      expiresAt: Number(token.expiry) * 1000,
+    };
     return this.#access;
   }
 }

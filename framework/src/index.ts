@@ -1,7 +1,20 @@
 export { type Account, type Log, type Metadata, MicroError } from "@microts/core";
+export { type AccountOptions, auth, type CreatedAccount } from "./auth.ts";
+export { broker, type Message, type SubscribeOptions } from "./broker.ts";
 export { type Client, type ClientCallOptions, client } from "./client.ts";
-export { type BidiEndpoint, type ClientStreamEndpoint, type Context, type Endpoint, endpoint, type StreamEndpoint, type UnaryEndpoint } from "./endpoint.ts";
+export { config } from "./config.ts";
+export {
+  type BidiEndpoint,
+  type ClientStreamEndpoint,
+  type Context,
+  type Endpoint,
+  endpoint,
+  type StreamEndpoint,
+  type UnaryEndpoint,
+} from "./endpoint.ts";
 export { errors } from "./errors.ts";
+export { type ConsumeOptions, type Event, events } from "./events.ts";
 export type { RunningService } from "./run.ts";
 export type { Schema } from "./schema/schema.ts";
 export { type Endpoints, Service, type ServiceOptions, service } from "./service.ts";
+export { type Entry, type ListOptions, type RecordOptions, store, type WriteOptions } from "./store.ts";

@@ -33,7 +33,8 @@ export function bindEndpoint(name: string, endpoint: Endpoint, log: Log): BoundE
     method: {
       name,
       kind: endpoint.kind,
-      decode: (bytes, format) => (format === "json" ? parseJson(name, bytes) : decodeShape(needed(request, name, "input"), bytes)),
+      decode: (bytes, format) =>
+        format === "json" ? parseJson(name, bytes) : decodeShape(needed(request, name, "input"), bytes),
       encode: (value, format) => {
         if (format === "json") return Buffer.from(JSON.stringify(value ?? {}));
         return encodeShape(needed(response, name, "output"), value);
@@ -89,7 +90,9 @@ function handler(name: string, endpoint: Endpoint, log: Log): Method["handle"] {
     case "client":
       return async (values, call) => {
         const context = contextOf(call);
-        const reply = await currentCall.run(context, () => endpoint.handler(inputs(values as AsyncIterable<unknown>), context));
+        const reply = await currentCall.run(context, () =>
+          endpoint.handler(inputs(values as AsyncIterable<unknown>), context),
+        );
         return checkOutput(reply);
       };
     case "server":
@@ -115,7 +118,8 @@ function parseJson(name: string, bytes: Uint8Array): unknown {
   } catch (error) {
     throw MicroError.badRequest(name, `the request to ${name} is not valid JSON: ${(error as Error).message}`);
   }
-  if (isTooDeep(value, maxDepth)) throw MicroError.badRequest(name, `the request to ${name} is nested more than ${maxDepth} levels deep`);
+  if (isTooDeep(value, maxDepth))
+    throw MicroError.badRequest(name, `the request to ${name} is nested more than ${maxDepth} levels deep`);
   return value;
 }
 

@@ -4,7 +4,7 @@ import { type RpcClient, type ServiceClient, serviceClient } from "@microts/core
 import { Registry } from "@microts/proto/registry";
 import type { Environment } from "./environment.ts";
 import type { BoundEndpoint } from "./methods.ts";
-import { valueOf } from "./schema/value.ts";
+import { registryValue } from "./schema/value.ts";
 
 export interface Registered {
   readonly name: string;
@@ -54,7 +54,10 @@ export class Registration {
         if (failed) log.info("registered again");
         this.#schedule(log, renewMs);
       } catch (error) {
-        if (!failed) log.warn("could not renew the registration, trying again each second", { reason: MicroError.from(error, "service").detail });
+        if (!failed)
+          log.warn("could not renew the registration, trying again each second", {
+            reason: MicroError.from(error, "service").detail,
+          });
         this.#schedule(log, retryMs, true);
       }
     }, delayMs);
@@ -69,11 +72,20 @@ export class Registration {
 
   #explain(error: MicroError): MicroError {
     if (error.code === 503) {
-      return new MicroError(503, error.id, `cannot reach the micro server at ${this.#proxy}: ${error.detail}. Start one with: micro server`);
+      return new MicroError(
+        503,
+        error.id,
+        `cannot reach the micro server at ${this.#proxy}: ${error.detail}. Start one with: micro server`,
+      );
     }
     if (error.code === 401 && this.#standalone) {
-      const hint = "started by hand, a service uses the credentials that the server keeps on its own machine, and there are none for this address";
-      return new MicroError(401, error.id, `the server at ${this.#proxy} refused the registration: ${hint}. Use micro run, or set MICRO_AUTH_ID and MICRO_AUTH_SECRET`);
+      const hint =
+        "started by hand, a service uses the credentials that the server keeps on its own machine, and there are none for this address";
+      return new MicroError(
+        401,
+        error.id,
+        `the server at ${this.#proxy} refused the registration: ${hint}. Use micro run, or set MICRO_AUTH_ID and MICRO_AUTH_SECRET`,
+      );
     }
     return error;
   }
@@ -93,15 +105,15 @@ function entryOf({ name, version, address, metadata, endpoints }: Registered, { 
     ],
     endpoints: endpoints.map(({ method, request, response, description }) => ({
       name: method.name,
-      ...(request && { request: mutable(valueOf(request)) }),
-      ...(response && { response: mutable(valueOf(response)) }),
+      ...(request && { request: mutable(registryValue(request)) }),
+      ...(response && { response: mutable(registryValue(response)) }),
       metadata: { ...(method.kind !== "unary" && { stream: "true" }), ...(description && { description }) },
     })),
     options: { ttl: BigInt(ttlSeconds), domain: namespace },
   };
 }
 
-type Value = ReturnType<typeof valueOf>;
+type Value = ReturnType<typeof registryValue>;
 interface MutableValue {
   name: string;
   type: string;

@@ -1,12 +1,33 @@
 import { createPublicKey } from "node:crypto";
-import { type Account, lineLog, type Log, MicroError, namespaceKey, TokenVerifier } from "@microts/core";
-import { findMethod, type Listener, listen, type Method, parsePath, serveMethod, serviceClient } from "@microts/core/rpc";
+import { type Account, lineLog, MicroError, namespaceKey, TokenVerifier } from "@microts/core";
+import {
+  findMethod,
+  type Listener,
+  listen,
+  type Method,
+  parsePath,
+  serveMethod,
+  serviceClient,
+} from "@microts/core/rpc";
 import { Auth } from "@microts/proto/auth";
 import { connection } from "./connection.ts";
 import { debugMethods } from "./debug.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { endpointName } from "./endpoint-name.ts";
 import { bindEndpoint } from "./methods.ts";
 import { Registration } from "./registration.ts";
-import { endpointName, type Service } from "./service.ts";
+import { setServiceName } from "./store.ts";
+
+/** What `run` needs of a service. */
+export interface Runnable {
+  readonly name: string;
+  readonly endpoints: Readonly<Record<string, Endpoint>>;
+  readonly options: {
+    readonly version?: string;
+    readonly description?: string;
+    readonly metadata?: Readonly<Record<string, string>>;
+  };
+}
 
 export interface RunningService extends AsyncDisposable {
   readonly name: string;
@@ -20,11 +41,14 @@ export interface RunningService extends AsyncDisposable {
 const graceMs = 4_000;
 
 /** Listens, registers, and stops on SIGTERM and SIGINT. Rejects when it can't listen or register. */
-export async function run(service: Service): Promise<RunningService> {
+export async function run(service: Runnable): Promise<RunningService> {
   const { env, rpc } = connection();
   const name = env.name ?? service.name;
+  setServiceName(name);
   const log = lineLog((line) => process.stderr.write(line), env.logLevel);
-  const bound = Object.entries(service.endpoints).map(([key, endpoint]) => bindEndpoint(endpointName(service.name, key), endpoint, log));
+  const bound = Object.entries(service.endpoints).map(([key, endpoint]) =>
+    bindEndpoint(endpointName(service.name, key), endpoint, log),
+  );
   const methods = new Map<string, Method>();
   for (const { method } of bound) methods.set(method.name, method);
   for (const method of debugMethods()) methods.set(method.name, method);
@@ -43,7 +67,10 @@ export async function run(service: Service): Promise<RunningService> {
     name,
     version: env.version ?? service.options.version ?? "latest",
     address: listener.address,
-    metadata: { ...service.options.metadata, ...(service.options.description && { description: service.options.description }) },
+    metadata: {
+      ...service.options.metadata,
+      ...(service.options.description && { description: service.options.description }),
+    },
     endpoints: bound,
   });
   try {

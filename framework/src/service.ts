@@ -45,19 +45,12 @@ export function service<const E extends Endpoints>(name: string, endpoints: E, o
   return new Service(name, endpoints, options);
 }
 
-/** `Handler.Method` of an endpoint: both in title case, dashes and dots as word breaks (`foo-bar` → `FooBar`). */
-export function endpointName(service: string, key: string): string {
-  const dot = key.indexOf(".");
-  return dot < 0 ? `${title(service)}.${title(key)}` : `${title(key.slice(0, dot))}.${title(key.slice(dot + 1))}`;
-}
-
-function title(name: string): string {
-  return name.replace(/(?:^|[-.]+)([0-9A-Za-z])/g, (_, first: string) => first.toUpperCase());
-}
-
 function checkName(name: string): string {
   if (/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/.test(name)) return name;
-  throw MicroError.badRequest("service", `"${name}" can't be the name of a service: letters, digits, dots and dashes, at most 63, beginning with a letter or digit`);
+  throw MicroError.badRequest(
+    "service",
+    `"${name}" can't be the name of a service: letters, digits, dots and dashes, at most 63, beginning with a letter or digit`,
+  );
 }
 
 let scheduled = false;

@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { homeDir, type LogLevel, logLevels, MicroError } from "@microts/core";
 import { parseAddress } from "@microts/core/rpc";
 
+type Env = Readonly<Record<string, string | undefined>>;
+
 /** Everything `micro server` can be told, read once. */
 export interface Settings {
   /** HTTP gateway. Default 127.0.0.1:8080. */
@@ -23,20 +25,23 @@ export interface Settings {
   /** Origins whose pages may call the gateway with credentials. */
   readonly corsOrigins: readonly string[];
   readonly logLevel: LogLevel;
+  /** The server's own environment; services see only the few variables of it that the runtime lets through. */
+  readonly environment: Env;
 }
-
-type Env = Readonly<Record<string, string | undefined>>;
 
 /** Reads the environment, with flags winning over it. Throws one 400 that lists every mistake. */
 export function parseSettings(env: Env, flags: Env = {}): Settings {
   const mistakes: string[] = [];
-  const text = (name: string, flag?: string) => (flag === undefined ? undefined : flags[flag]) ?? (env[name] || undefined);
+  const text = (name: string, flag?: string) =>
+    (flag === undefined ? undefined : flags[flag]) ?? (env[name] || undefined);
   const address = (name: string, flag: string, port: number) => {
     const given = text(name, flag) ?? `127.0.0.1:${port}`;
     try {
       parseAddress(given);
     } catch {
-      mistakes.push(`${flags[flag] === undefined ? name : `--${flag}`} is "${given}", not an address such as 127.0.0.1:${port}`);
+      mistakes.push(
+        `${flags[flag] === undefined ? name : `--${flag}`} is "${given}", not an address such as 127.0.0.1:${port}`,
+      );
     }
     return given.startsWith(":") ? `127.0.0.1${given}` : given;
   };
@@ -45,7 +50,8 @@ export function parseSettings(env: Env, flags: Env = {}): Settings {
   if (logLevel === undefined) mistakes.push(`MICRO_LOG_LEVEL is "${level}", not one of ${logLevels.join(", ")}`);
   const key = text("MICRO_CONFIG_SECRET_KEY");
   const configKey = key === undefined ? undefined : Buffer.from(key, "base64");
-  if (configKey !== undefined && configKey.length !== 32) mistakes.push("MICRO_CONFIG_SECRET_KEY is not base64 of 32 bytes");
+  if (configKey !== undefined && configKey.length !== 32)
+    mistakes.push("MICRO_CONFIG_SECRET_KEY is not base64 of 32 bytes");
   const home = homeDir(env);
   const settings: Settings = {
     apiAddress: address("MICRO_API_ADDRESS", "api_address", 8080),
@@ -56,8 +62,12 @@ export function parseSettings(env: Env, flags: Env = {}): Settings {
     dataDir: text("MICRO_DATA_DIR", "data_dir") ?? join(home, "server"),
     adminPassword: text("MICRO_ADMIN_PASSWORD"),
     configKey,
-    corsOrigins: (text("MICRO_API_CORS_ORIGINS") ?? "").split(",").map((origin) => origin.trim()).filter(Boolean),
+    corsOrigins: (text("MICRO_API_CORS_ORIGINS") ?? "")
+      .split(",")
+      .map((origin) => origin.trim())
+      .filter(Boolean),
     logLevel: logLevel ?? "info",
+    environment: env,
   };
   if (mistakes.length > 0) throw MicroError.badRequest("settings", mistakes.join("; "));
   return settings;

@@ -15,5 +15,10 @@ export interface BrokerDriver extends AsyncDisposable {
    * them; queue "" gets every one. The subscription is live once the promise resolves. A reader that falls more than a bounded number of
    * messages behind loses the oldest and never slows the others.
    */
-  subscribe(namespace: string, topic: string, queue: string, signal: AbortSignal): Promise<AsyncIterable<BrokerMessage>>;
+  subscribe(
+    namespace: string,
+    topic: string,
+    queue: string,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<BrokerMessage>>;
 }

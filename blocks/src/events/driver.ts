@@ -8,17 +8,20 @@ export interface StreamEvent {
   readonly payload: Uint8Array;
 }
 
-export type NewEvent = Pick<StreamEvent, "timestamp" | "metadata" | "payload">;
+export interface NewEvent extends Pick<StreamEvent, "timestamp" | "metadata" | "payload"> {
+  /** From then on the event is neither read nor delivered; undefined keeps it. */
+  readonly expiresAt: Date | undefined;
+}
 
 export interface ConsumeOptions {
   readonly topic: string;
-  /** Consumers of one group share the events; the group's position outlives them. */
+  /** Consumers of one group share the events; the group's position outlives them. "" is a group of this consumer alone, forgotten with it. */
   readonly group: string;
-  /** Where a group that has no position yet begins: `latest` is only what comes from now on. */
+  /** Where a group that has no position yet begins: `latest` is only what comes from now on, a date the first event of that time or later. */
   readonly from: "latest" | "earliest" | Date;
-  /** Acknowledge on delivery; otherwise `ack` and `nack` decide. */
+  /** An event counts as handled when the next one is asked for; otherwise `ack` and `nack` decide. */
   readonly autoAck: boolean;
-  /** An event neither acked nor nacked within this is delivered again, in milliseconds. */
+  /** An event neither handled nor nacked within this is delivered again, in milliseconds. */
   readonly ackWaitMs: number;
   /** Deliveries after the first; then the event is dropped with a log line. -1 for no limit. */
   readonly retryLimit: number;
@@ -26,10 +29,11 @@ export interface ConsumeOptions {
 
 export interface Delivery {
   readonly event: StreamEvent;
-  /** 1 for the first delivery. */
+  /** 1 for the first delivery to the group. */
   readonly attempt: number;
+  /** The event is handled: the group never gets it again. A second answer does nothing. */
   ack(): Promise<void>;
-  /** Asks for it again. */
+  /** Asks for it again: soon, and later each time. */
   nack(): Promise<void>;
 }
 
@@ -37,12 +41,15 @@ export interface Delivery {
 export interface EventsDriver extends AsyncDisposable {
   readonly name: string;
 
-  /** Appends; resolves when the event survives a crash (if the driver is durable), with its id and offset filled in. */
-  publish(namespace: string, topic: string, event: NewEvent, signal: AbortSignal): Promise<StreamEvent>;
+  /** Appends; resolves when the event survives a crash (if the driver is durable). */
+  publish(namespace: string, topic: string, event: NewEvent, signal: AbortSignal): Promise<void>;
 
-  /** The group's next events, in offset order apart from redeliveries, until the signal aborts. Live once the promise resolves. */
+  /**
+   * The group's next events, in offset order apart from redeliveries, until the signal aborts. Live once the promise resolves. Each event goes
+   * to one consumer of the group; leaving the loop hands what that consumer did not ack to the others at once, aborting when its wait is over.
+   */
   consume(namespace: string, options: ConsumeOptions, signal: AbortSignal): Promise<AsyncIterable<Delivery>>;
 
-  /** Up to `limit` events of exactly this topic from the `offset`-th on, in order. */
+  /** Events of exactly this topic from `offset` on, in order: up to `limit`, and fewer when they are large, but at least one if there is one. */
   read(namespace: string, topic: string, limit: number, offset: number, signal: AbortSignal): Promise<StreamEvent[]>;
 }

@@ -1,5 +1,22 @@
-import { type Account, authorizationKey, defaultNamespace, describe, isMember, MicroError, namespaceKey } from "@microts/core";
-import { type CallHandler, type Connections, findMethod, forward, type Method, parsePath, type ServerCall, serveMethod } from "@microts/core/rpc";
+import {
+  type Account,
+  authorizationKey,
+  defaultNamespace,
+  describe,
+  isMember,
+  MicroError,
+  namespaceKey,
+} from "@microts/core";
+import {
+  type CallHandler,
+  type Connections,
+  findMethod,
+  forward,
+  type Method,
+  parsePath,
+  type ServerCall,
+  serveMethod,
+} from "@microts/core/rpc";
 import type { Router } from "./driver.ts";
 
 /** One service's methods by `Handler.Method`. */
@@ -25,7 +42,8 @@ const proxyId = "go.micro.proxy";
 export function proxyHandler(options: ProxyOptions): CallHandler {
   return async (call) => {
     const { service, endpoint } = parsePath(call.path);
-    if (service === "") throw MicroError.badRequest(proxyId, `service name is blank: expected /service.Handler/Method, got ${call.path}`);
+    if (service === "")
+      throw MicroError.badRequest(proxyId, `service name is blank: expected /service.Handler/Method, got ${call.path}`);
     const account = await options.account(call.metadata[authorizationKey]);
     const namespace = namespaceOf(call, account, service, endpoint);
     const methods = options.local.get(service);
@@ -58,6 +76,10 @@ function pick(router: Router, service: string, namespace: string): string {
   const nearest = routes.filter(({ metric }) => metric === routes[0]?.metric);
   turn = (turn + 1) % Number.MAX_SAFE_INTEGER;
   const route = nearest[turn % nearest.length];
-  if (route === undefined) throw MicroError.notFound(proxyId, `service ${service}: route not found in namespace "${namespace}". See what runs with: micro services`);
+  if (route === undefined)
+    throw MicroError.notFound(
+      proxyId,
+      `service ${service}: route not found in namespace "${namespace}". See what runs with: micro services`,
+    );
   return route.address;
 }

@@ -32,14 +32,14 @@ export interface ServiceEntry {
 }
 
 export interface RegistryEvent {
-  /** create: first node of a version; update: anything else that changed; delete: its last node went, and `service` is as it was. */
+  /** create: first node of a version; update: anything else that changed, `service` being the whole version as it is now; delete: its last node went, and `service` is as it was. */
   readonly action: "create" | "update" | "delete";
   readonly domain: string;
   readonly service: ServiceEntry;
   readonly at: Date;
 }
 
-/** Matches every domain in `list` and `watch`. */
+/** Matches every domain in `get`, `list` and `watch`. */
 export const anyDomain = "*";
 
 /** What a backend must do to know who runs where. `Registry` has already validated every argument. A domain is a tenant's namespace. */

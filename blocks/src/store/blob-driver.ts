@@ -9,7 +9,13 @@ export interface BlobDriver extends AsyncDisposable {
   readonly name: string;
 
   /** Creates or replaces, visible all at once when resolved; a stream that throws or a signal that aborts leaves what was there before. */
-  write(namespace: string, key: string, info: BlobInfo, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+  write(
+    namespace: string,
+    key: string,
+    info: BlobInfo,
+    chunks: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<void>;
 
   /** The bytes in chunks, or undefined when there is no such blob. */
   read(namespace: string, key: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;

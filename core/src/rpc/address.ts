@@ -16,7 +16,10 @@ export function parseAddress(text: string): Address {
   const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]*)(?::(\d{1,5}))?$/.exec(rest);
   const port = match?.[2] === undefined ? (scheme?.[1] === "http" ? 80 : 443) : Number(match[2]);
   if (match === null || rest === "" || port > 65_535) {
-    throw MicroError.badRequest("go.micro.client", `"${text}" is not an address: expected host:port, such as 127.0.0.1:8081`);
+    throw MicroError.badRequest(
+      "go.micro.client",
+      `"${text}" is not an address: expected host:port, such as 127.0.0.1:8081`,
+    );
   }
   const host = (match[1] ?? "").replace(/^\[|\]$/g, "") || "127.0.0.1";
   return { host, port, tls: scheme?.[1] === "https" || (scheme === null && port === 443) };

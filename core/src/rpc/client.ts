@@ -1,4 +1,4 @@
-import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
 import { decodeMessage, encodeMessage, type Format } from "../codec.ts";
 import { GrpcStatus, MicroError } from "../errors.ts";
@@ -55,16 +55,53 @@ export class RpcClient implements AsyncDisposable {
     using limited = deadlineSignal(options.signal, deadline);
     const call = await this.#open(service, endpoint, { ...options, deadline, signal: limited.signal });
     await sendLast(call, request);
-    return reply(call);
+    return await reply(call);
   }
 
   /** One request, many replies. Leaving the loop early cancels the call. */
-  async *serverStream(service: string, endpoint: string, request: Uint8Array, options: CallOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+  async *serverStream(
+    service: string,
+    endpoint: string,
+    request: Uint8Array,
+    options: CallOptions = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     yield* this.bidi(service, endpoint, once(request), options);
   }
 
+  /**
+   * A server-streaming call that is open when the promise resolves: the server has taken it and sent its headers. The replies go to one reader;
+   * leaving the loop early or aborting the signal cancels the call, so does never starting the loop and aborting. `more` is sent after the request.
+   */
+  async openStream(
+    service: string,
+    endpoint: string,
+    request: Uint8Array,
+    options: CallOptions = {},
+    more?: AsyncIterable<Uint8Array>,
+  ): Promise<AsyncGenerator<Uint8Array, void, undefined>> {
+    const deadline = deadlineOf(options, undefined);
+    const limited = deadlineSignal(options.signal, deadline);
+    try {
+      const call = await this.#open(service, endpoint, { ...options, deadline, signal: limited.signal });
+      void call.status.then(() => limited[Symbol.dispose]());
+      if (more === undefined) await sendLast(call, request);
+      else sendAll(call, followed(request, more));
+      await call.headers;
+      return replies(call);
+    } catch (error) {
+      limited[Symbol.dispose]();
+      if (error instanceof StatusError) throw errorOf(error.status, clientId);
+      throw error;
+    }
+  }
+
   /** Many requests, one reply. */
-  async clientStream(service: string, endpoint: string, requests: AsyncIterable<Uint8Array>, options: CallOptions = {}): Promise<Uint8Array> {
+  async clientStream(
+    service: string,
+    endpoint: string,
+    requests: AsyncIterable<Uint8Array>,
+    options: CallOptions = {},
+  ): Promise<Uint8Array> {
     const deadline = deadlineOf(options, undefined);
     using limited = deadlineSignal(options.signal, deadline);
     const call = await this.#open(service, endpoint, { ...options, deadline, signal: limited.signal });
@@ -77,13 +114,18 @@ export class RpcClient implements AsyncDisposable {
   }
 
   /** Many requests, many replies, independent of each other. Leaving the loop early cancels the call. */
-  async *bidi(service: string, endpoint: string, requests: AsyncIterable<Uint8Array>, options: CallOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+  async *bidi(
+    service: string,
+    endpoint: string,
+    requests: AsyncIterable<Uint8Array>,
+    options: CallOptions = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     const deadline = deadlineOf(options, undefined);
     using limited = deadlineSignal(options.signal, deadline);
     const call = await this.#open(service, endpoint, { ...options, deadline, signal: limited.signal });
     const sending = sendAll(call, requests);
     try {
-      yield* call.responses;
+      yield* received(call);
       const status = await call.status;
       if (sending.failure !== undefined) throw sending.failure;
       throwUnlessOk(status);
@@ -94,12 +136,20 @@ export class RpcClient implements AsyncDisposable {
 
   /** A unary call by name with JSON both ways, as the command line and untyped callers make it. */
   async callJson(service: string, endpoint: string, request: unknown, options: CallOptions = {}): Promise<unknown> {
-    const bytes = await this.unary(service, endpoint, Buffer.from(JSON.stringify(request ?? {})), { format: "json", ...options });
+    const bytes = await this.unary(service, endpoint, Buffer.from(JSON.stringify(request ?? {})), {
+      format: "json",
+      ...options,
+    });
     return parseReply(bytes, service, endpoint);
   }
 
   /** A server-streaming call by name with JSON both ways. */
-  async *streamJson(service: string, endpoint: string, request: unknown, options: CallOptions = {}): AsyncGenerator<unknown, void, undefined> {
+  async *streamJson(
+    service: string,
+    endpoint: string,
+    request: unknown,
+    options: CallOptions = {},
+  ): AsyncGenerator<unknown, void, undefined> {
     const bytes = Buffer.from(JSON.stringify(request ?? {}));
     for await (const message of this.serverStream(service, endpoint, bytes, { format: "json", ...options })) {
       yield parseReply(message, service, endpoint);
@@ -123,7 +173,11 @@ export class RpcClient implements AsyncDisposable {
   }
 }
 
-type CallerOf<M> = M extends { methodKind: infer K; input: infer I extends DescMessage; output: infer O extends DescMessage }
+type CallerOf<M> = M extends {
+  methodKind: infer K;
+  input: infer I extends DescMessage;
+  output: infer O extends DescMessage;
+}
   ? K extends "unary"
     ? (request: MessageInitShape<I>, options?: CallOptions) => Promise<MessageShape<O>>
     : K extends "server_streaming"
@@ -137,7 +191,11 @@ type CallerOf<M> = M extends { methodKind: infer K; input: infer I extends DescM
 export type ServiceClient<T extends GenServiceMethods> = { readonly [K in keyof T]: CallerOf<T[K]> };
 
 /** A typed client of a protobuf service under the Micro service name it runs as (which is not the proto package, wire §0.4). */
-export function serviceClient<T extends GenServiceMethods>(descriptor: GenService<T>, rpc: RpcClient, service: string): ServiceClient<T> {
+export function serviceClient<T extends GenServiceMethods>(
+  descriptor: GenService<T>,
+  rpc: RpcClient,
+  service: string,
+): ServiceClient<T> {
   const callers = descriptor.methods.map((method) => {
     const endpoint = `${descriptor.name}.${method.name}`;
     const encode = (message: unknown, format: Format = "proto") =>
@@ -147,7 +205,9 @@ export function serviceClient<T extends GenServiceMethods>(descriptor: GenServic
       unary: async (request: unknown, options: CallOptions = {}) =>
         decode(await rpc.unary(service, endpoint, encode(request, options.format), options), options.format),
       server: (request: unknown, options: CallOptions = {}) =>
-        mapped(rpc.serverStream(service, endpoint, encode(request, options.format), options), (bytes) => decode(bytes, options.format)),
+        mapped(rpc.serverStream(service, endpoint, encode(request, options.format), options), (bytes) =>
+          decode(bytes, options.format),
+        ),
       client: async (requests: AsyncIterable<unknown>, options: CallOptions = {}) => {
         const bytes = mapped(requests, (request) => encode(request, options.format));
         return decode(await rpc.clientStream(service, endpoint, bytes, options), options.format);
@@ -162,11 +222,34 @@ export function serviceClient<T extends GenServiceMethods>(descriptor: GenServic
   return Object.fromEntries(callers) as ServiceClient<T>;
 }
 
+/** A method of a generated service, such as `Registry.method.watch`. */
+type StreamMethod<I extends DescMessage, O extends DescMessage> = Pick<DescMethod, "name" | "parent"> & {
+  readonly input: I;
+  readonly output: O;
+};
+
+/** `RpcClient.openStream` with a protobuf method's messages. */
+export async function openStream<I extends DescMessage, O extends DescMessage>(
+  method: StreamMethod<I, O>,
+  rpc: RpcClient,
+  service: string,
+  request: MessageInitShape<I>,
+  options: CallOptions = {},
+): Promise<AsyncIterable<MessageShape<O>>> {
+  const { format = "proto" } = options;
+  const bytes = encodeMessage(method.input, request, format);
+  const replies = await rpc.openStream(service, `${method.parent.name}.${method.name}`, bytes, options);
+  return mapped(replies, (reply) => decodeMessage(method.output, reply, format));
+}
+
 /** `/service.Handler/Method` (wire §2.1). */
 export function pathOf(service: string, endpoint: string): string {
   const dot = endpoint.indexOf(".");
   if (dot <= 0 || dot !== endpoint.lastIndexOf(".")) {
-    throw MicroError.badRequest(clientId, `malformed method name: "${endpoint}". Expecting Handler.Method, such as Helloworld.Call`);
+    throw MicroError.badRequest(
+      clientId,
+      `malformed method name: "${endpoint}". Expecting Handler.Method, such as Helloworld.Call`,
+    );
   }
   return `/${service === "" ? "" : `${service}.`}${endpoint.slice(0, dot)}/${endpoint.slice(dot + 1)}`;
 }
@@ -206,9 +289,26 @@ function sendAll(call: ClientCall, requests: AsyncIterable<Uint8Array>): { failu
   return outcome;
 }
 
+async function* replies(call: ClientCall): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* call.responses;
+    throwUnlessOk(await call.status);
+  } finally {
+    call.cancel();
+  }
+}
+
+async function* received(call: ClientCall): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* call.responses;
+  } catch (error) {
+    throw error instanceof StatusError ? errorOf(error.status, clientId) : error;
+  }
+}
+
 async function reply(call: ClientCall): Promise<Uint8Array> {
   let first: Uint8Array | undefined;
-  for await (const message of call.responses) first ??= message;
+  for await (const message of received(call)) first ??= message;
   throwUnlessOk(await call.status);
   if (first === undefined) throw MicroError.internal(clientId, "the call ended without a reply");
   return first;
@@ -224,6 +324,11 @@ function parseReply(bytes: Uint8Array, service: string, endpoint: string): unkno
   } catch {
     throw MicroError.internal(clientId, `${service} ${endpoint} answered with something that is not JSON`);
   }
+}
+
+async function* followed<T>(value: T, more: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+  yield value;
+  yield* more;
 }
 
 async function* once<T>(value: T): AsyncGenerator<T, void, undefined> {

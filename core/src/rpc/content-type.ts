@@ -19,7 +19,10 @@ export function formatOf(contentType: string): Format {
     case "application/octet-stream":
       return "proto";
     default:
-      throw MicroError.badRequest("go.micro.server", `Unsupported Content-Type: ${contentType}. Use application/grpc+proto or application/grpc+json`);
+      throw MicroError.badRequest(
+        "go.micro.server",
+        `Unsupported Content-Type: ${contentType}. Use application/grpc+proto or application/grpc+json`,
+      );
   }
 }
 

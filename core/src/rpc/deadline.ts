@@ -15,7 +15,10 @@ export function formatGrpcTimeout(ms: number): string {
 }
 
 /** The earlier of the standard `grpc-timeout` and Micro's `timeout` in nanoseconds (wire §2.2), as a point in time. */
-export function deadlineFrom(headers: Readonly<Record<string, string | string[] | undefined>>, now = Date.now()): Date | undefined {
+export function deadlineFrom(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  now = Date.now(),
+): Date | undefined {
   const standard = parseGrpcTimeout(first(headers["grpc-timeout"]));
   const nanoseconds = Number(first(headers["timeout"]) ?? Number.NaN);
   const micro = Number.isFinite(nanoseconds) && nanoseconds > 0 ? nanoseconds / 1e6 : undefined;
@@ -31,7 +34,10 @@ function first(value: string | string[] | undefined): string | undefined {
 const maxDelayMs = 2 ** 31 - 1;
 
 /** A signal that aborts with `outer`, or with a TimeoutError when the deadline passes. Dispose it when the work is done. */
-export function deadlineSignal(outer: AbortSignal | undefined, deadline: Date | undefined): Disposable & { readonly signal: AbortSignal } {
+export function deadlineSignal(
+  outer: AbortSignal | undefined,
+  deadline: Date | undefined,
+): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController();
   const onAbort = () => controller.abort(outer?.reason);
   if (outer?.aborted) onAbort();

@@ -7,7 +7,12 @@ import { type ServerCall, StatusError } from "./transport.ts";
  * Passes a call on to `address` without decoding it: messages both ways as they come, response headers, trailers and status unchanged,
  * cancellation and deadline carried over. Neither side waits for the other to speak first.
  */
-export async function forward(call: ServerCall, connections: Connections, address: string, metadata: Metadata): Promise<void> {
+export async function forward(
+  call: ServerCall,
+  connections: Connections,
+  address: string,
+  metadata: Metadata,
+): Promise<void> {
   const { path, contentType, deadline, signal } = call;
   const next = connections.open(address, { path, contentType, metadata, deadline }, signal);
   // Not awaited: a caller of a server stream may never half-close. It never rejects and ends with the call.

@@ -14,7 +14,10 @@ export function frameMessage(message: Uint8Array): Buffer {
  * Cuts a stream of bytes into messages. Throws a StatusError: 8 for a message over `maxBytes`, 12 for a compressed one (the encodings
  * offered are identity only), 13 when the bytes end inside a message.
  */
-export async function* readMessages(chunks: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* readMessages(
+  chunks: AsyncIterable<Buffer>,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let pending: Buffer[] = [];
   let buffered = 0;
   let needed = 5;
@@ -46,7 +49,8 @@ function joined(chunks: Buffer[]): Buffer {
 }
 
 function lengthOf(head: Buffer, maxBytes: number): number {
-  if (head[0] !== 0) throw failure(GrpcStatus.unimplemented, "compressed messages are not accepted: send grpc-encoding identity");
+  if (head[0] !== 0)
+    throw failure(GrpcStatus.unimplemented, "compressed messages are not accepted: send grpc-encoding identity");
   const length = head.readUInt32BE(1);
   if (length > maxBytes) {
     throw failure(GrpcStatus.resourceExhausted, `a message of ${length} bytes is over the limit of ${maxBytes} bytes`);

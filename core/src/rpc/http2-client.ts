@@ -1,4 +1,10 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type IncomingHttpHeaders } from "node:http2";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type IncomingHttpHeaders,
+} from "node:http2";
 import { GrpcStatus } from "../errors.ts";
 import { type Metadata, metadataFrom } from "../metadata.ts";
 import { formatAddress, parseAddress } from "./address.ts";
@@ -60,7 +66,13 @@ class Http2ClientCall implements ClientCall {
   readonly #session: ClientHttp2Session;
   #cancelled = false;
 
-  constructor(session: ClientHttp2Session, address: string, start: CallStart, signal: AbortSignal | undefined, maxBytes: number) {
+  constructor(
+    session: ClientHttp2Session,
+    address: string,
+    start: CallStart,
+    signal: AbortSignal | undefined,
+    maxBytes: number,
+  ) {
     this.#session = session;
     openCalls.set(session, (openCalls.get(session) ?? 0) + 1);
     session.ref();
@@ -75,6 +87,7 @@ class Http2ClientCall implements ClientCall {
     stream.on("response", (received) => {
       httpStatus = Number(received[":status"] ?? 200);
       if (received["grpc-status"] !== undefined) final = received;
+      if (Number(received["grpc-status"] ?? GrpcStatus.ok) !== GrpcStatus.ok) return;
       headers.resolve(metadataFrom(Object.entries(received)));
     });
     stream.on("trailers", (received) => {
@@ -125,8 +138,8 @@ class Http2ClientCall implements ClientCall {
     if (this.#stream.destroyed) return;
     this.#cancelled = true;
     this.#stream.close(constants.NGHTTP2_CANCEL);
-    // Without a connection there is nobody to answer the reset.
-    if (this.#session.connecting) this.#stream.destroy();
+    // A reset alone leaves a reader waiting for the server's part.
+    this.#stream.destroy();
   }
 
   async *#read(maxBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
@@ -186,11 +199,17 @@ function cancelled(signal: AbortSignal | undefined): Status {
 
 function lost(address: string, failure: Error | undefined, httpStatus: number, rstCode: number): Status {
   if (httpStatus !== 200) {
-    return { code: GrpcStatus.unavailable, message: `${address} answered with HTTP status ${httpStatus}, not gRPC`, trailers: {} };
+    return {
+      code: GrpcStatus.unavailable,
+      message: `${address} answered with HTTP status ${httpStatus}, not gRPC`,
+      trailers: {},
+    };
   }
   const code = (failure as NodeJS.ErrnoException | undefined)?.code;
   const cause = (failure?.cause as NodeJS.ErrnoException | undefined)?.code;
-  const refused = [code, cause].find((name) => name !== undefined && /^E(CONN|HOST|NET|ADDR|TIMEDOUT|PIPE|AI_|NOTFOUND)/.test(name));
+  const refused = [code, cause].find(
+    (name) => name !== undefined && /^E(CONN|HOST|NET|ADDR|TIMEDOUT|PIPE|AI_|NOTFOUND)/.test(name),
+  );
   const message =
     refused === "ECONNREFUSED"
       ? `nothing listens on ${address} (connection refused)`

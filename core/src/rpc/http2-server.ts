@@ -1,4 +1,10 @@
-import { constants, createServer, type Http2Session, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import {
+  constants,
+  createServer,
+  type Http2Session,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { AddressInfo } from "node:net";
 import { GrpcStatus, MicroError } from "../errors.ts";
 import { type Metadata, metadataFrom } from "../metadata.ts";
@@ -129,7 +135,8 @@ class Http2ServerCall implements ServerCall {
   async send(message: Uint8Array): Promise<void> {
     this.sendHeaders({});
     const stream = this.#stream;
-    if (stream.destroyed || stream.closed) throw MicroError.from(new DOMException("the caller went away", "AbortError"), "go.micro.server");
+    if (stream.destroyed || stream.closed)
+      throw MicroError.from(new DOMException("the caller went away", "AbortError"), "go.micro.server");
     if (!stream.write(frameMessage(message))) await drained(stream);
   }
 

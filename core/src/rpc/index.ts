@@ -2,6 +2,7 @@ export { type Address, formatAddress, parseAddress } from "./address.ts";
 export {
   type CallOptions,
   defaultTimeoutMs,
+  openStream,
   pathOf,
   RpcClient,
   type RpcClientOptions,

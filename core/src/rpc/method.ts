@@ -36,19 +36,31 @@ export interface Method {
   decode(bytes: Uint8Array, format: Format): unknown;
   encode(value: unknown, format: Format): Uint8Array;
   handle(request: unknown, context: CallContext): unknown;
+  /** Set when the method comes from a .proto file. */
+  readonly descriptor?: DescMethod;
 }
 
-type HandlerOf<M> = M extends { methodKind: infer K; input: infer I extends DescMessage; output: infer O extends DescMessage }
+type HandlerOf<M> = M extends {
+  methodKind: infer K;
+  input: infer I extends DescMessage;
+  output: infer O extends DescMessage;
+}
   ? K extends "unary"
     ? (request: MessageShape<I>, context: CallContext) => Promise<MessageInitShape<O>>
     : K extends "server_streaming"
-      ? (request: MessageShape<I>, context: CallContext) => AsyncIterable<MessageInitShape<O>>
+      ? (
+          request: MessageShape<I>,
+          context: CallContext,
+        ) => AsyncIterable<MessageInitShape<O>> | Promise<AsyncIterable<MessageInitShape<O>>>
       : K extends "client_streaming"
         ? (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => Promise<MessageInitShape<O>>
         : (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => AsyncIterable<MessageInitShape<O>>
   : never;
 
-/** One function for each rpc of a protobuf service, under its lower-camel name. */
+/**
+ * One function for each rpc of a protobuf service, under its lower-camel name. Response headers of a server-streaming rpc go out when its
+ * function has returned, or when the promise it returned resolves: a caller who waits for them knows that a subscription is live.
+ */
 export type Handlers<T extends GenServiceMethods> = { [K in keyof T]: HandlerOf<T[K]> };
 
 const kinds: Readonly<Record<DescMethod["methodKind"], MethodKind>> = {
@@ -73,6 +85,7 @@ export function methodsOf<T extends GenServiceMethods>(service: GenService<T>, h
       decode: (bytes, format) => decodeMessage(method.input, bytes, format),
       encode: (value, format) => encodeMessage(method.output, value as MessageInitShape<DescMessage>, format),
       handle: (request, context) => handle.call(handlers, request, context),
+      descriptor: method,
     };
   });
 }

@@ -16,7 +16,11 @@ export interface CallPath {
 export function parsePath(path: string): CallPath {
   const [empty, first, method, ...more] = path.split("/");
   if (empty !== "" || !first || !method || more.length > 0) {
-    throw new StatusError({ code: GrpcStatus.invalidArgument, message: `malformed method name: "${path}"`, trailers: {} });
+    throw new StatusError({
+      code: GrpcStatus.invalidArgument,
+      message: `malformed method name: "${path}"`,
+      trailers: {},
+    });
   }
   const dot = first.lastIndexOf(".");
   return { service: first.slice(0, Math.max(0, dot)), endpoint: `${first.slice(dot + 1)}.${method}` };
@@ -30,7 +34,10 @@ export function findMethod(methods: ReadonlyMap<string, Method>, service: string
   const known = [...methods.keys()].some((name) => name.startsWith(`${handler}.`));
   const detail = `unknown service ${known ? endpoint : handler}`;
   const names = [...methods.keys()].filter((name) => !name.startsWith("Debug."));
-  throw MicroError.notImplemented(service, `${detail}. ${service || "This server"} has ${names.join(", ") || "no endpoints"}`);
+  throw MicroError.notImplemented(
+    service,
+    `${detail}. ${service || "This server"} has ${names.join(", ") || "no endpoints"}`,
+  );
 }
 
 export interface ServeOptions {
@@ -40,7 +47,11 @@ export interface ServeOptions {
 }
 
 /** Answers a call with a method: decodes, runs the handler, encodes, message by message. */
-export async function serveMethod(call: ServerCall, method: Method, { service, account, namespace }: ServeOptions): Promise<void> {
+export async function serveMethod(
+  call: ServerCall,
+  method: Method,
+  { service, account, namespace }: ServeOptions,
+): Promise<void> {
   const format = formatOf(call.contentType);
   const context: CallContext = {
     service,
@@ -63,8 +74,9 @@ export async function serveMethod(call: ServerCall, method: Method, { service, a
       return send(await method.handle(decoded(), context));
     case "server": {
       const request = method.decode(await firstMessage(call, service), format);
+      const replies = await method.handle(request, context);
       call.sendHeaders({});
-      return sendAll(method.handle(request, context), send);
+      return sendAll(replies, send);
     }
     case "bidi":
       call.sendHeaders({});
@@ -78,7 +90,10 @@ async function firstMessage(call: ServerCall, service: string): Promise<Uint8Arr
   return value;
 }
 
-async function* decodeAll(messages: AsyncIterable<Uint8Array>, decode: (bytes: Uint8Array) => unknown): AsyncGenerator<unknown> {
+async function* decodeAll(
+  messages: AsyncIterable<Uint8Array>,
+  decode: (bytes: Uint8Array) => unknown,
+): AsyncGenerator<unknown> {
   for await (const bytes of messages) yield decode(bytes);
 }
 

@@ -50,7 +50,7 @@ export interface ClientCall {
   send(message: Uint8Array): Promise<void>;
   /** Half-closes: no more messages from this side. */
   end(): void;
-  /** Response headers; rejects with the call. */
+  /** Response headers; rejects with a StatusError when the call fails without any. */
   readonly headers: Promise<Metadata>;
   /** The server's messages as they arrive. Ends with the call; throws only when the transport fails, a status other than OK is in `status`. */
   readonly responses: AsyncIterableIterator<Uint8Array>;

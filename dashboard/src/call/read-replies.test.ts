@@ -38,7 +38,13 @@ describe("readReplies", () => {
 });
 
 function read(chunks: Uint8Array[]) {
-  return collect(ReadableStream.from(chunks) as ReadableStream<Uint8Array>);
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(chunk);
+      controller.close();
+    },
+  });
+  return collect(body);
 }
 
 async function collect(body: ReadableStream<Uint8Array>) {

@@ -35,12 +35,19 @@ export async function* readReplies(
     const deadline = elapsed() + batchMs;
     for (let line: IteratorResult<string, void> | undefined = first; line !== undefined && !line.done; ) {
       error = errorIn(line.value);
-      if (error === undefined) batch.push({ number: ++number, ms: elapsed(), text: prettyJson(line.value) });
+      if (error === undefined) batch.push({ number: ++number, ms: elapsed(), text: readable(line.value) });
       next = lines.next();
       line = elapsed() < deadline ? await within(next, deadline - elapsed()) : undefined;
     }
     yield { replies: batch, ...(error && { error }) };
   }
+}
+
+/** Characters that fit on a line of the page. */
+const shortLength = 100;
+
+function readable(json: string): string {
+  return json.length <= shortLength ? json : prettyJson(json);
 }
 
 /** The promise's value, or undefined when it takes longer; a rejection is left for whoever awaits the promise. */

@@ -23,7 +23,7 @@ export function EndpointPanel({ service, endpoint, namespace, isOpen, onToggle }
   return (
     <section className="card endpoint" aria-labelledby={`${id}-title`}>
       <h3 id={`${id}-title`}>
-        <button type="button" aria-expanded={isOpen} aria-controls={`${id}-body`} onClick={onToggle}>
+        <button type="button" className="toggle" aria-expanded={isOpen} aria-controls={`${id}-body`} onClick={onToggle}>
           <span className="endpoint-name">{endpoint.name}</span>
           {endpoint.stream && <span className="badge">stream</span>}
         </button>

@@ -27,7 +27,7 @@ export function ServicePage({ group, isGone, chosen, namespace }: Props) {
       <Link to={{}} className="back">
         All services
       </Link>
-      <h1>
+      <h1 className="service-title">
         {name}
         {versions.map(({ version }) => (
           <span key={version} className="version">

@@ -52,7 +52,7 @@ export function SignIn({ notice, onSignedIn }: Props) {
           {isBusy ? "Signing in…" : "Sign in"}
         </button>
         <p className="hint">
-          The account and password of <code>micro login</code>.
+          The same as for <code>micro login</code>.
         </p>
       </form>
     </main>

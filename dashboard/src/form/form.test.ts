@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Value } from "../api/contract.ts";
 import { parseJson } from "../json-text.ts";
-import { addItem, type Draft, type DraftFields, draftOf, withDraft } from "./draft.ts";
+import { addItem, type Draft, type DraftFields, draftOf, type Item, withDraft } from "./draft.ts";
 import { fieldOf, requestFields } from "./field.ts";
 import { emptyEditor, requestIn, switched } from "./request-editor.ts";
 import { parseScalar } from "./scalar.ts";
@@ -218,7 +218,7 @@ function text(typed: string): Draft {
 }
 
 function items(...rows: [key: string, text: string][]): Draft {
-  return { kind: "items", items: rows.reduce((all, [key, typed]) => addItem(all, key, typed), addItem([]).slice(1)) };
+  return { kind: "items", items: rows.reduce<readonly Item[]>((all, [key, typed]) => addItem(all, key, typed), []) };
 }
 
 function message(inner: DraftFields): Draft {

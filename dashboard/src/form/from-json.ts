@@ -41,6 +41,8 @@ function itemsOf(entries: readonly (readonly [string, Json])[]): readonly Item[]
 
 /** The first path at which the second isn't the first, a number and its text being the same. */
 function difference(wanted: Json, got: Json | undefined, path: string): string | undefined {
+  const isLeftOut = got === undefined && isObject(wanted) && Object.keys(wanted).length > 0;
+  if (isLeftOut) return difference(wanted, {}, path);
   if (isObject(wanted) && isObject(got)) return firstDifference(Object.entries(wanted), (key) => ownOf(got, key), path);
   if (Array.isArray(wanted) && Array.isArray(got) && wanted.length === got.length) {
     return firstDifference([...wanted.entries()], (index) => got[index], path);

@@ -19,7 +19,10 @@ export function decodeShape(shape: MessageShape, bytes: Uint8Array): Record<stri
   try {
     return readMessage(new BinaryReader(bytes), bytes.length, shape);
   } catch (error) {
-    throw MicroError.badRequest(shape.name, `the request is not a valid protobuf ${shape.name}: ${(error as Error).message}`);
+    throw MicroError.badRequest(
+      shape.name,
+      `the request is not a valid protobuf ${shape.name}: ${(error as Error).message}`,
+    );
   }
 }
 
@@ -50,7 +53,10 @@ function writeMessage(writer: BinaryWriter, shape: MessageShape, value: unknown)
 }
 
 function writeField(writer: BinaryWriter, { number, type, label }: FieldShape, value: unknown): void {
-  if (label === "single") return writeValue(writer.tag(number, wireTypeOf(type)), type, value);
+  if (label === "single") {
+    writeValue(writer.tag(number, wireTypeOf(type)), type, value);
+    return;
+  }
   if (label === "map") {
     for (const [key, item] of Object.entries(value as object)) {
       writer.tag(number, WireType.LengthDelimited).fork().tag(1, WireType.LengthDelimited).string(key);
@@ -127,7 +133,12 @@ function readMessage(reader: BinaryReader, end: number, shape: MessageShape): Re
   return record;
 }
 
-function readField(reader: BinaryReader, wireType: WireType, { name, type, label }: FieldShape, record: Record<string, unknown>): void {
+function readField(
+  reader: BinaryReader,
+  wireType: WireType,
+  { name, type, label }: FieldShape,
+  record: Record<string, unknown>,
+): void {
   if (label === "single") {
     record[name] = readValue(reader, type);
     return;

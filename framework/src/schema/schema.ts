@@ -1,4 +1,4 @@
-import { MicroError } from "@microts/core";
+import type { MicroError } from "@microts/core";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type MessageShape, shapeOf } from "./shape.ts";
 
@@ -6,10 +6,16 @@ import { type MessageShape, shapeOf } from "./shape.ts";
 export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
 
 /** The shape of a schema whose library also implements Standard JSON Schema, or undefined when it can't be told. */
-export function shapeOfSchema(name: string, schema: Schema | undefined, direction: "input" | "output"): MessageShape | undefined {
+export function shapeOfSchema(
+  name: string,
+  schema: Schema | undefined,
+  direction: "input" | "output",
+): MessageShape | undefined {
   if (schema === undefined) return undefined;
   const props = schema["~standard"] as { jsonSchema?: unknown };
-  const converter = props.jsonSchema as Record<typeof direction, (options: object) => Record<string, unknown>> | undefined;
+  const converter = props.jsonSchema as
+    | Record<typeof direction, (options: object) => Record<string, unknown>>
+    | undefined;
   if (converter === undefined) return undefined;
   try {
     return shapeOf(name, converter[direction]({ target: "draft-2020-12", libraryOptions: { unrepresentable: "any" } }));
@@ -20,7 +26,11 @@ export function shapeOfSchema(name: string, schema: Schema | undefined, directio
 }
 
 /** The validated (and possibly transformed) value. Throws `error(message)` that lists every issue with its path. */
-export async function validate<T>(schema: Schema<unknown, T> | undefined, value: unknown, error: (issues: string) => MicroError): Promise<T> {
+export async function validate<T>(
+  schema: Schema<unknown, T> | undefined,
+  value: unknown,
+  error: (issues: string) => MicroError,
+): Promise<T> {
   if (schema === undefined) return value as T;
   let result = schema["~standard"].validate(value);
   if (result instanceof Promise) result = await result;

@@ -4,7 +4,7 @@ import type { FieldShape, FieldType, MessageShape, Scalar } from "./shape.ts";
 const typeNames: Readonly<Partial<Record<Scalar, string>>> = { bytes: "[]uint8", any: "google.protobuf.Value" };
 
 /** The registry's description of a message (wire §6): what command lines and dashboards build their forms from. */
-export function valueOf(shape: MessageShape): Value {
+export function registryValue(shape: MessageShape): Value {
   return { name: shape.name, type: shape.name, values: shape.fields.map(fieldValue) };
 }
 

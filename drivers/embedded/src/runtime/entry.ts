@@ -36,19 +36,24 @@ export async function detectEntry(source: string, entrypoint: string, name: stri
   const info = await stat(begin).catch(() => undefined);
   if (info === undefined) throw refuse(`the source has no ${JSON.stringify(entrypoint)}, which the entrypoint names`);
   if (info.isFile()) {
-    if (!isSource(begin)) throw refuse(`the entrypoint ${JSON.stringify(entrypoint)} is not a TypeScript or JavaScript file`);
+    if (!isSource(begin))
+      throw refuse(`the entrypoint ${JSON.stringify(entrypoint)} is not a TypeScript or JavaScript file`);
     return { folder: dirname(begin), file: begin };
   }
   const names = (await readdir(begin)).sort();
   if (names.length === 0) throw refuse(`the folder ${where(source, begin)} is empty; there is nothing to run`);
-  const candidates = [...(await packageEntries(begin)), ...[...stems, name].flatMap((stem) => extensions.map((end) => stem + end))];
+  const candidates = [
+    ...(await packageEntries(begin)),
+    ...[...stems, name].flatMap((stem) => extensions.map((end) => stem + end)),
+  ];
   for (const candidate of candidates) {
     const file = join(begin, candidate);
     if (isSource(file) && (await isFile(file))) return { folder: begin, file };
   }
   const only = names.filter((file) => isSource(file) && !/\.(d|test|spec|config)\.[cm]?[jt]s$/.test(file));
   const [first] = only;
-  if (first !== undefined && only.length === 1 && (await isFile(join(begin, first)))) return { folder: begin, file: join(begin, first) };
+  if (first !== undefined && only.length === 1 && (await isFile(join(begin, first))))
+    return { folder: begin, file: join(begin, first) };
   throw refuse(nothingFound(source, begin, names, name));
 }
 
@@ -56,7 +61,9 @@ export async function detectEntry(source: string, entrypoint: string, name: stri
 async function packageEntries(folder: string): Promise<string[]> {
   const manifest = await readManifest(folder);
   const named = [manifest?.["main"], ...exportsOf(manifest?.["exports"])];
-  return named.filter((path): path is string => typeof path === "string" && !path.split("/").includes("..") && !path.startsWith("/"));
+  return named.filter(
+    (path): path is string => typeof path === "string" && !path.split("/").includes("..") && !path.startsWith("/"),
+  );
 }
 
 /** package.json of a folder, or undefined when there is none. Throws 400 when it is not a JSON object. */
@@ -69,7 +76,8 @@ export async function readManifest(folder: string): Promise<Readonly<Record<stri
   }
   try {
     const manifest: unknown = JSON.parse(text);
-    if (typeof manifest === "object" && manifest !== null && !Array.isArray(manifest)) return manifest as Record<string, unknown>;
+    if (typeof manifest === "object" && manifest !== null && !Array.isArray(manifest))
+      return manifest as Record<string, unknown>;
   } catch (error) {
     throw refuse(`package.json is not JSON: ${(error as Error).message}`);
   }

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { MicroError } from "@microts/core";
-import { type Entry, extract, type Headers } from "tar-stream";
+import { type Extract, extract, type Header } from "tar-stream";
 
 /** What one source may hold. */
 export const sourceLimits = {
@@ -33,6 +33,7 @@ export async function unpackSource(
   await eachEntry(await read(), signal, (entry, path) => writeEntry(entry, join(dir, path), signal));
 }
 
+type Entry = Extract extends AsyncIterable<infer E> ? E : never;
 type Visit = (entry: Entry, path: string) => Promise<void>;
 
 async function eachEntry(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal, visit: Visit): Promise<void> {
@@ -43,7 +44,7 @@ async function eachEntry(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal,
   try {
     for await (const entry of archive) {
       const path = check.next(entry.header);
-      if (path === "") for await (const _ of entry) continue;
+      if (path === "") for await (const _ of entry);
       else await visit(entry, path);
     }
     await feeding;
@@ -58,14 +59,14 @@ async function eachEntry(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal,
 async function writeEntry(entry: Entry, path: string, signal: AbortSignal): Promise<void> {
   if (entry.header.type === "directory") {
     await mkdir(path, { recursive: true, mode: 0o700 });
-    for await (const _ of entry) continue;
+    for await (const _ of entry);
     return;
   }
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await using file = await open(path, "wx", 0o600);
   for await (const chunk of entry) {
     signal.throwIfAborted();
-    await file.writeFile(chunk);
+    await file.writeFile(chunk as Uint8Array);
   }
 }
 
@@ -77,17 +78,19 @@ class EntryCheck {
   readonly #seen = new Map<string, { readonly path: string; readonly file: boolean }>();
 
   /** The path of the entry relative to the root, "" for the root itself. Throws 400. */
-  next(header: Headers & { readonly pax?: Readonly<Record<string, string>> }): string {
+  next(header: Header): string {
     const name = header.name;
     if (++this.#entries > sourceLimits.entries) throw refuse(`the source has more than ${sourceLimits.entries} files`);
     if (header.type !== "file" && header.type !== "contiguous-file" && header.type !== "directory") {
-      throw refuse(`${quote(name)} is a ${header.type ?? "special file"}; a source holds plain files and folders only`);
+      throw refuse(
+        `${quote(name)} is a ${(header.type as string | null) ?? "special file"}; a source holds plain files and folders only`,
+      );
     }
-    if (Object.keys(header.pax ?? {}).some((key) => key.startsWith("GNU.sparse"))) {
+    if (Object.keys((header.pax as object | null | undefined) ?? {}).some((key) => key.startsWith("GNU.sparse"))) {
       throw refuse(`${quote(name)} is a sparse file; a source holds plain files and folders only`);
     }
     const file = header.type !== "directory";
-    this.#count(name, file ? (header.size ?? 0) : 0);
+    this.#count(name, file ? header.size : 0);
     const parts = partsOf(name);
     if (parts.length === 0 && file) throw refuse(`${quote(name)} is not a name for a file`);
     this.#claim(parts, file);
@@ -118,15 +121,19 @@ class EntryCheck {
 }
 
 function partsOf(name: string): string[] {
-  if (Buffer.byteLength(name) > sourceLimits.pathBytes) throw refuse(`a path is longer than ${sourceLimits.pathBytes} bytes: ${quote(name)}`);
+  if (Buffer.byteLength(name) > sourceLimits.pathBytes)
+    throw refuse(`a path is longer than ${sourceLimits.pathBytes} bytes: ${quote(name)}`);
   if (name === "") throw refuse("an entry has no name");
-  if (/[\p{Cc}\\\ufffd]/u.test(name)) throw refuse(`${quote(name)} has a control character, a backslash or bytes that are not UTF-8 in its name`);
+  if (/[\p{Cc}\\\ufffd]/u.test(name))
+    throw refuse(`${quote(name)} has a control character, a backslash or bytes that are not UTF-8 in its name`);
   if (name.startsWith("/") || /^[A-Za-z]:/.test(name)) throw refuse(`${quote(name)} is an absolute path`);
   const parts = name.split("/").filter((part) => part !== "." && part !== "");
   if (parts.includes("..")) throw refuse(`${quote(name)} leads out of the source`);
-  if (parts.length > sourceLimits.depth) throw refuse(`${quote(name)} is nested deeper than ${sourceLimits.depth} folders`);
+  if (parts.length > sourceLimits.depth)
+    throw refuse(`${quote(name)} is nested deeper than ${sourceLimits.depth} folders`);
   for (const part of parts) {
-    if (Buffer.byteLength(part) > sourceLimits.nameBytes) throw refuse(`a name is longer than ${sourceLimits.nameBytes} bytes: ${quote(part)}`);
+    if (Buffer.byteLength(part) > sourceLimits.nameBytes)
+      throw refuse(`a name is longer than ${sourceLimits.nameBytes} bytes: ${quote(part)}`);
   }
   return parts;
 }

@@ -55,7 +55,9 @@ export class EmbeddedDatabase implements AsyncDisposable {
     this.#lock = lock;
     this.#worker = worker;
     worker.on("message", (result: BatchResult) => this.#answer(result));
-    worker.on("error", (error) => this.#fail(`the database thread failed: ${error.message}`));
+    worker.on("error", (error: unknown) =>
+      this.#fail(`the database thread failed: ${error instanceof Error ? error.message : error}`),
+    );
     worker.on("exit", () => this.#fail("the database thread ended"));
     worker.unref();
   }
@@ -95,7 +97,10 @@ export class EmbeddedDatabase implements AsyncDisposable {
     if (this.#closed !== undefined) throw this.#closed;
     const bytes = sizeOf(job);
     if (this.#reads.length + this.#writes.length >= maxWaiting || this.#waitingBytes + bytes > maxWaitingBytes) {
-      throw MicroError.unavailable("store", "the database has more to do than the disk can take: try again in a moment");
+      throw MicroError.unavailable(
+        "store",
+        "the database has more to do than the disk can take: try again in a moment",
+      );
     }
     this.#waitingBytes += bytes;
     return new Promise((resolve, reject) => {
@@ -125,7 +130,10 @@ export class EmbeddedDatabase implements AsyncDisposable {
     }
     this.#sent = { reads, writes };
     this.#worker.ref();
-    this.#worker.postMessage({ reads: reads.map(({ job }) => job), writes: writes.map(({ job }) => job) } satisfies Batch);
+    this.#worker.postMessage({
+      reads: reads.map(({ job }) => job),
+      writes: writes.map(({ job }) => job),
+    } satisfies Batch);
   }
 
   #take(queue: Waiting[]): Waiting[] {
@@ -143,8 +151,8 @@ export class EmbeddedDatabase implements AsyncDisposable {
     const sent = this.#sent;
     this.#sent = undefined;
     this.#worker.unref();
-    sent?.reads.forEach((waiting, index) => this.#settle(waiting, reads[index]));
-    sent?.writes.forEach((waiting, index) => this.#settle(waiting, writes[index]));
+    for (const [index, waiting] of (sent?.reads ?? []).entries()) this.#settle(waiting, reads[index]);
+    for (const [index, waiting] of (sent?.writes ?? []).entries()) this.#settle(waiting, writes[index]);
     this.#send();
   }
 
@@ -180,21 +188,29 @@ export class EmbeddedDatabase implements AsyncDisposable {
 function startWorker(data: WorkerData): Worker {
   // Sources run as they are; a package has only what was built from them.
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return new Worker(new URL(`./worker.${extension}`, import.meta.url), { workerData: data, execArgv: [], env: {}, name: "micro database" });
+  return new Worker(new URL(`./worker.${extension}`, import.meta.url), {
+    workerData: data,
+    execArgv: [],
+    env: {},
+    name: "micro database",
+  });
 }
 
 function firstMessage(worker: Worker): Promise<Opened> {
   return new Promise((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);
-    worker.once("exit", () => reject(MicroError.unavailable("store", "the database thread ended before it had opened the file")));
+    worker.once("exit", () =>
+      reject(MicroError.unavailable("store", "the database thread ended before it had opened the file")),
+    );
   });
 }
 
 function sizeOf(job: Job): number {
   let bytes = 64;
   for (const { params } of job) {
-    for (const value of params) bytes += value instanceof Uint8Array ? value.byteLength : typeof value === "string" ? value.length : 8;
+    for (const value of params)
+      bytes += value instanceof Uint8Array ? value.byteLength : typeof value === "string" ? value.length : 8;
   }
   return bytes;
 }

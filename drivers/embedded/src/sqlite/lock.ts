@@ -32,13 +32,20 @@ function take(directory: string, pidFile: string): DatabaseSync {
     const busy = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
     if (busy !== 5) throw unusable(directory, error);
     const owner = `the data directory ${directory} is in use by another micro server (pid ${pidIn(pidFile)})`;
-    throw new MicroError(409, "micro", `${owner}. Stop that one first, or give this one its own with MICRO_DATA_DIR`, { cause: error });
+    throw new MicroError(409, "micro", `${owner}. Stop that one first, or give this one its own with MICRO_DATA_DIR`, {
+      cause: error,
+    });
   }
 }
 
 function unusable(directory: string, cause: unknown): MicroError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new MicroError(503, "micro", `can't use the data directory ${directory}: ${reason}. Name another with MICRO_DATA_DIR`, { cause });
+  return new MicroError(
+    503,
+    "micro",
+    `can't use the data directory ${directory}: ${reason}. Name another with MICRO_DATA_DIR`,
+    { cause },
+  );
 }
 
 function pidIn(file: string): string {

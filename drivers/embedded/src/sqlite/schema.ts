@@ -30,6 +30,33 @@ const migrations: readonly string[] = [
      public INTEGER NOT NULL,
      PRIMARY KEY (namespace, key)
    );`,
+  `CREATE TABLE topics (
+     id INTEGER PRIMARY KEY,
+     namespace BLOB NOT NULL,
+     name BLOB NOT NULL,
+     next_position INTEGER NOT NULL DEFAULT 0,
+     UNIQUE (namespace, name)
+   );
+   CREATE TABLE events (
+     topic_id INTEGER NOT NULL REFERENCES topics (id),
+     position INTEGER NOT NULL,
+     id TEXT NOT NULL,
+     at INTEGER NOT NULL,
+     metadata TEXT NOT NULL,
+     payload BLOB NOT NULL,
+     expires_at INTEGER,
+     UNIQUE (topic_id, position)
+   );
+   CREATE INDEX events_time ON events (topic_id, at);
+   CREATE INDEX events_expiry ON events (expires_at) WHERE expires_at IS NOT NULL;
+   CREATE TABLE event_groups (
+     topic_id INTEGER NOT NULL REFERENCES topics (id),
+     name BLOB NOT NULL,
+     position INTEGER NOT NULL,
+     done TEXT NOT NULL,
+     used_at INTEGER NOT NULL,
+     PRIMARY KEY (topic_id, name)
+   );`,
 ];
 
 /** The version this code reads and writes. */

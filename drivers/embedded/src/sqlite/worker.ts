@@ -1,7 +1,18 @@
 /** The thread that owns the database. It never throws: every failure is an answer. */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import { type Batch, type BatchResult, type Failure, type Job, type Opened, type Outcome, type Row, resultTooLarge, schemaTooNew, type WorkerData } from "./protocol.ts";
+import {
+  type Batch,
+  type BatchResult,
+  type Failure,
+  type Job,
+  type Opened,
+  type Outcome,
+  type Row,
+  resultTooLarge,
+  schemaTooNew,
+  type WorkerData,
+} from "./protocol.ts";
 import { migrate, schemaVersion } from "./schema.ts";
 
 const { file, maxResultBytes } = workerData as WorkerData;
@@ -23,7 +34,9 @@ function open(): Opened {
   try {
     database = new DatabaseSync(file, { timeout: 5_000 });
     // FULL: an acknowledged write survives the loss of power, not only of the process.
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;");
+    database.exec(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;",
+    );
     if (!migrate(database)) throw new Refusal(schemaTooNew, `this version reads up to ${schemaVersion}`);
     return { opened: true };
   } catch (error) {
@@ -35,13 +48,17 @@ function run({ reads, writes }: Batch): BatchResult {
   return { reads: reads.map((job) => attempt(() => execute(job))), writes: writes.length === 0 ? [] : commit(writes) };
 }
 
-/** All jobs in one transaction, answered only once it is on disk. */
+/** All jobs in one transaction, answered only once it is on disk. If that is more than the disk takes, each in its own. */
 function commit(jobs: readonly Job[]): Outcome[] {
   try {
     database.exec("BEGIN IMMEDIATE");
-    const outcomes = jobs.map((job) => attempt(() => atomically(job)));
-    // A full disk makes SQLite roll back by itself: nothing of the batch is there, whatever the single jobs said.
-    if (!database.isTransaction) throw lastFailure(outcomes);
+    const outcomes: Outcome[] = [];
+    for (const job of jobs) {
+      const outcome = attempt(() => atomically(job));
+      // A full disk makes SQLite roll back by itself: nothing of the batch is there, and what came next would be outside of it.
+      if (!database.isTransaction) return jobs.length === 1 ? [outcome] : jobs.flatMap((each) => commit([each]));
+      outcomes.push(outcome);
+    }
     database.exec("COMMIT");
     return outcomes;
   } catch (error) {
@@ -49,13 +66,6 @@ function commit(jobs: readonly Job[]): Outcome[] {
     const failure = failureOf(error);
     return jobs.map(() => ({ failure }));
   }
-}
-
-function lastFailure(outcomes: readonly Outcome[]): Refusal {
-  const last = outcomes.findLast((outcome) => "failure" in outcome);
-  return last !== undefined && "failure" in last
-    ? new Refusal(last.failure.code, last.failure.message)
-    : new Refusal(0, "the transaction was rolled back");
 }
 
 function atomically(job: Job): Row[][] {
@@ -75,12 +85,18 @@ function execute(job: Job): Row[][] {
   let bytes = 0;
   return job.map(({ sql, params }) => {
     const rows: Row[] = [];
-    for (const row of prepared(sql).iterate(...params) as unknown as Iterable<Row>) {
-      bytes += sizeOf(row);
-      if (bytes > maxResultBytes) throw new Refusal(resultTooLarge, `more than ${maxResultBytes} bytes`);
-      rows.push(row);
+    try {
+      for (const row of prepared(sql).iterate(...params) as unknown as Iterable<Row>) {
+        bytes += sizeOf(row);
+        if (bytes > maxResultBytes) throw new Refusal(resultTooLarge, `more than ${maxResultBytes} bytes`);
+        rows.push(row);
+      }
+      return rows;
+    } catch (error) {
+      // A statement that failed would report its failure once more at its next use.
+      statements.delete(sql);
+      throw error;
     }
-    return rows;
   });
 }
 
@@ -121,7 +137,10 @@ function transferable(result: BatchResult): ArrayBuffer[] {
     if (!("rows" in outcome)) continue;
     for (const row of outcome.rows.flat()) {
       for (const value of row) {
-        const owned = value instanceof Uint8Array && value.byteLength >= transferBytes && value.byteLength === value.buffer.byteLength;
+        const owned =
+          value instanceof Uint8Array &&
+          value.byteLength >= transferBytes &&
+          value.byteLength === value.buffer.byteLength;
         if (owned) buffers.push(value.buffer as ArrayBuffer);
       }
     }

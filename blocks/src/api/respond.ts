@@ -1,0 +1,71 @@
+import { MicroError } from "@microts/core";
+import { allowHeader } from "./cors.ts";
+import type { Exchange } from "./exchange.ts";
+
+/** Up to here head and body leave in one piece; above, copying costs more than a second write. */
+const onePieceBytes = 16 * 1024;
+/** How long a client that is still sending may go on after its request was refused, so that it sees the answer. */
+const lingerMs = 1000;
+
+/** Sends an answer at once. Does nothing when there has been one. `headers` are names and values in turn. */
+export function answer(
+  exchange: Exchange,
+  status: number,
+  body: Uint8Array | string,
+  headers: readonly string[],
+): void {
+  if (exchange.status !== 0) return;
+  const { response } = exchange;
+  const isUnread = exchange.hasUnreadBody;
+  const length = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
+  const head = [...headers];
+  if (status !== 204) head.push("Content-Length", String(length));
+  if (exchange.mustClose || isUnread) head.push("Connection", "close");
+  note(exchange, status, length);
+  response.writeHead(status, head);
+  if (isUnread) linger(exchange, body);
+  else if (length === 0) response.end();
+  else if (typeof body === "string") response.end(body);
+  else if (length > onePieceBytes) response.end(body);
+  // A text goes into the same write as the head; as Latin-1 it is the same bytes.
+  else response.end(latin1(body), "latin1");
+}
+
+/** Writes down what was answered. */
+export function note(exchange: Exchange, status: number, bytes: number): void {
+  exchange.status = status;
+  exchange.bytesSent = exchange.request.method === "HEAD" ? 0 : bytes;
+  exchange.answeredAtMs = Date.now();
+}
+
+function latin1(bytes: Uint8Array): string {
+  return (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString(
+    "latin1",
+  );
+}
+
+// Closing while a client sends resets the connection, and the answer is lost with it.
+function linger({ request, response }: Exchange, body: Uint8Array | string): void {
+  response.write(body);
+  const end = () => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(end, lingerMs);
+  request.once("end", end);
+  request.once("close", end);
+  request.once("error", () => {});
+  request.resume();
+}
+
+/**
+ * Sends an error as its JSON, under its own status. A deadline that passed behind the gateway (408) becomes 504 in both, since a 408 tells the
+ * client that it was too slow itself, and browsers then ask again.
+ */
+export function answerError(exchange: Exchange, error: MicroError, cors: readonly string[]): void {
+  const told = error.code === 408 ? new MicroError(504, error.id, error.detail) : error;
+  const headers = ["Content-Type", "application/json", "X-Content-Type-Options", "nosniff", ...cors];
+  if (told.code === 401) headers.push("WWW-Authenticate", "Bearer");
+  if (told.code === 405) headers.push("Allow", allowHeader);
+  answer(exchange, told.code, JSON.stringify(told), headers);
+}

@@ -1,0 +1,48 @@
+import { MicroError } from "@microts/core";
+import { type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
+import { Config } from "@microts/proto/config";
+import type { ConfigDriver, Json } from "./driver.ts";
+import { checkJson, isObject } from "./json.ts";
+import { formatPath } from "./path.ts";
+
+/** The platform's `config` service, called over RPC with the rights of whoever calls. */
+export class RemoteConfig implements ConfigDriver {
+  readonly name = "remote";
+  readonly #config: ServiceClient<(typeof Config)["method"]>;
+
+  /** `rpc` stays the caller's to close. */
+  constructor(rpc: RpcClient) {
+    this.#config = serviceClient(Config, rpc, "config");
+  }
+
+  async get(namespace: string, path: readonly string[], reveal: boolean, signal: AbortSignal): Promise<Json | undefined> {
+    const value = await this.#read(namespace, path, reveal, signal);
+    const last = path.at(-1);
+    if (value !== null || last === undefined) return value;
+    // The wire says null both for a null and for nothing: the parent knows.
+    const parent = await this.#read(namespace, path.slice(0, -1), false, signal);
+    return isObject(parent) && Object.hasOwn(parent, last) ? null : undefined;
+  }
+
+  async set(namespace: string, path: readonly string[], value: Json, secret: boolean, signal: AbortSignal): Promise<void> {
+    const request = { namespace, path: formatPath(path), value: { data: JSON.stringify(value), format: "json" }, options: { secret } };
+    await this.#config.set(request, { signal });
+  }
+
+  async delete(namespace: string, path: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.#config.delete({ namespace, path: formatPath(path) }, { signal });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #read(namespace: string, path: readonly string[], secret: boolean, signal: AbortSignal): Promise<Json | undefined> {
+    try {
+      const request = { namespace, path: formatPath(path), options: { secret } };
+      const { value } = await this.#config.get(request, { signal });
+      return checkJson(JSON.parse(value?.data || "null"), "config.Config.Get");
+    } catch (error) {
+      if (error instanceof MicroError && error.code === 404) return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,196 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type { StoreDriver, StoreQuery, StoreRecord } from "./driver.ts";
+
+/** Registers one test; `it` of any runner fits. */
+export type StoreTest = (name: string, run: () => Promise<void>) => unknown;
+
+export interface StoreHarness {
+  /** An empty store. */
+  open(): Promise<StoreDriver>;
+  /** How exactly expiry is kept. Default 1 ms. */
+  readonly expiryGrainMs?: number;
+}
+
+const signal = new AbortController().signal;
+const table = { database: "acme", table: "posts" };
+const all: StoreQuery = { prefix: "", suffix: "", limit: 0, offset: 0, order: "asc" };
+
+function record(key: string, value = key, extra: Partial<StoreRecord> = {}): StoreRecord {
+  return { key, value: new TextEncoder().encode(value), metadata: {}, expiresAt: undefined, ...extra };
+}
+
+/** What every store driver promises: one test for each sentence of `driver.ts`. */
+export function storeConformance(test: StoreTest, { open, expiryGrainMs = 1 }: StoreHarness): void {
+  reading(test, open);
+  listing(test, open);
+  expiring(test, open, expiryGrainMs);
+  catalogue(test, open);
+}
+
+function reading(test: StoreTest, open: StoreHarness["open"]): void {
+  test("reads what was written, metadata and binary values included", async () => {
+    await using driver = await open();
+    const value = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+    await driver.write(table, record("a", "", { value, metadata: { owner: "jane", "": "empty name" } }), signal);
+    const read = await driver.read(table, "a", signal);
+    deepEqual(read && { ...read, value: [...read.value] }, {
+      key: "a",
+      value: [...value],
+      metadata: { owner: "jane", "": "empty name" },
+      expiresAt: undefined,
+    });
+  });
+
+  test("reads a missing key as undefined", async () => {
+    await using driver = await open();
+    equal(await driver.read(table, "nobody", signal), undefined);
+    await driver.write(table, record("a"), signal);
+    equal(await driver.read(table, "nobody", signal), undefined);
+  });
+
+  test("keeps an empty value", async () => {
+    await using driver = await open();
+    await driver.write(table, record("a", ""), signal);
+    equal((await driver.read(table, "a", signal))?.value.byteLength, 0);
+  });
+
+  test("replaces value, metadata and expiry", async () => {
+    await using driver = await open();
+    const first = { metadata: { a: "1" }, expiresAt: new Date(Date.now() + 60_000) };
+    await driver.write(table, record("a", "one", first), signal);
+    await driver.write(table, record("a", "two"), signal);
+    const read = await driver.read(table, "a", signal);
+    deepEqual([text(read), read?.metadata, read?.expiresAt], ["two", {}, undefined]);
+    equal((await driver.keys(table, all, signal)).length, 1);
+  });
+
+  test("deletes a key, and a key that is not there without an error", async () => {
+    await using driver = await open();
+    await driver.write(table, record("a"), signal);
+    await driver.delete(table, "a", signal);
+    await driver.delete(table, "a", signal);
+    equal(await driver.read(table, "a", signal), undefined);
+  });
+
+  test("keeps databases and tables apart", async () => {
+    await using driver = await open();
+    const others = [table, { ...table, table: "tags" }, { ...table, database: "umbrella" }];
+    for (const [index, other] of others.entries()) await driver.write(other, record("a", String(index)), signal);
+    for (const [index, other] of others.entries()) equal(text(await driver.read(other, "a", signal)), String(index));
+  });
+
+  test("sees every write once it has resolved, many at a time", async () => {
+    await using driver = await open();
+    const keys = Array.from({ length: 200 }, (_, index) => `k${index}`);
+    await Promise.all(keys.map((key) => driver.write(table, record(key), signal)));
+    const read = await Promise.all(keys.map((key) => driver.read(table, key, signal)));
+    deepEqual(read.map(text), keys);
+  });
+}
+
+function listing(test: StoreTest, open: StoreHarness["open"]): void {
+  const keys = ["", "é", "/x", "a", "a/1", "a/2", "b", "b/1", "￿", "😀"].filter((key) => key !== "");
+  const filled = async () => {
+    const driver = await open();
+    for (const key of keys) await driver.write(table, record(key), signal);
+    return driver;
+  };
+  const bytewise = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+
+  test("orders by the bytes of the keys, both ways", async () => {
+    await using driver = await filled();
+    deepEqual(await driver.keys(table, all, signal), bytewise);
+    deepEqual(await driver.keys(table, { ...all, order: "desc" }, signal), bytewise.toReversed());
+  });
+
+  const queries: readonly Partial<StoreQuery>[] = [
+    { prefix: "a" },
+    { prefix: "a/" },
+    { suffix: "/1" },
+    { prefix: "a", suffix: "1" },
+    { prefix: "a", suffix: "a" },
+    { prefix: "😀" },
+    { prefix: "nothing" },
+    { limit: 2 },
+    { limit: 2, offset: 1 },
+    { limit: 2, offset: 1, order: "desc" },
+    { offset: 100 },
+    { prefix: "b", limit: 1, order: "desc" },
+  ];
+  for (const query of queries) {
+    test(`lists records and keys by ${JSON.stringify(query)}`, async () => {
+      await using driver = await filled();
+      const expected = expectedKeys(bytewise, { ...all, ...query });
+      deepEqual(await driver.keys(table, { ...all, ...query }, signal), expected);
+      const records = await driver.list(table, { ...all, ...query }, signal);
+      deepEqual(
+        records.map(({ key }) => key),
+        expected,
+      );
+      deepEqual(records.map(text), expected);
+    });
+  }
+}
+
+function expectedKeys(keys: readonly string[], { prefix, suffix, limit, offset, order }: StoreQuery): string[] {
+  const matches = keys.filter((key) => key.startsWith(prefix) && key.endsWith(suffix));
+  const ordered = order === "desc" ? matches.toReversed() : matches;
+  return ordered.slice(offset, limit === 0 ? undefined : offset + limit);
+}
+
+function expiring(test: StoreTest, open: StoreHarness["open"], grainMs: number): void {
+  test("never shows what has expired, and shows what hasn't with its time", async () => {
+    await using driver = await open();
+    const soon = new Date(Date.now() + grainMs);
+    const later = new Date(Date.now() + 60_000);
+    await driver.write(table, record("soon", "", { expiresAt: soon }), signal);
+    await driver.write(table, record("later", "", { expiresAt: later }), signal);
+    await pause(2 * grainMs + 20);
+    equal(await driver.read(table, "soon", signal), undefined);
+    deepEqual(await driver.keys(table, all, signal), ["later"]);
+    const [read] = await driver.list(table, all, signal);
+    ok(
+      Math.abs((read?.expiresAt?.getTime() ?? 0) - later.getTime()) <= 2 * grainMs + 5,
+      `expires at ${read?.expiresAt?.toISOString()}`,
+    );
+  });
+
+  test("takes an expiry that has passed as gone already", async () => {
+    await using driver = await open();
+    await driver.write(table, record("a"), signal);
+    await driver.write(table, record("a", "", { expiresAt: new Date(Date.now() - 1) }), signal);
+    equal(await driver.read(table, "a", signal), undefined);
+  });
+}
+
+function catalogue(test: StoreTest, open: StoreHarness["open"]): void {
+  test("lists databases and tables that were written to, ascending; reads make none", async () => {
+    await using driver = await open();
+    await driver.read({ database: "read", table: "only" }, "a", signal);
+    for (const [database, name] of [
+      ["b", "2"],
+      ["b", "1"],
+      ["a", "1"],
+    ] as const) {
+      await driver.write({ database, table: name }, record("x"), signal);
+    }
+    deepEqual(await driver.databases(signal), ["a", "b"]);
+    deepEqual(await driver.tables("b", signal), ["1", "2"]);
+    deepEqual(await driver.tables("nothing", signal), []);
+  });
+
+  test("keeps a table in the catalogue when its records are gone", async () => {
+    await using driver = await open();
+    await driver.write(table, record("a"), signal);
+    await driver.delete(table, "a", signal);
+    deepEqual(await driver.tables(table.database, signal), [table.table]);
+  });
+}
+
+function text(read: StoreRecord | undefined): string | undefined {
+  return read && new TextDecoder().decode(read.value);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

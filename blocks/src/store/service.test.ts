@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { type Account, MicroError } from "@microts/core";
+import { Connections, serviceClient } from "@microts/core/rpc";
+import { EmbeddedDatabase, EmbeddedStore, openEmbeddedBlobs } from "@microts/driver-embedded";
+import { BlobStore, BlobWriteRequestSchema, Store as StoreService } from "@microts/proto/store";
+import { type ServedMethods, serveMethods, testAdmin } from "@microts/testing";
+import { Blobs, blobMethods, Store, storeMethods } from "./index.ts";
+
+const acmeAdmin: Account = { ...testAdmin, issuer: "acme" };
+const acmeUser: Account = { ...acmeAdmin, scopes: [] };
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+let dataDir: string;
+let database: EmbeddedDatabase;
+let driver: EmbeddedStore;
+
+before(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "micro-store-"));
+  database = await EmbeddedDatabase.open({ dataDir });
+  driver = new EmbeddedStore(database);
+});
+
+after(async () => {
+  await driver[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+  await rm(dataDir, { recursive: true });
+});
+
+async function serve(account: Account | undefined, namespace = account?.issuer ?? "micro"): Promise<ServedMethods> {
+  const blobs = new Blobs(await openEmbeddedBlobs(database), { maxBytes: 200_000 });
+  return serveMethods("store", [...storeMethods(new Store(driver)), ...blobMethods(blobs)], { account, namespace });
+}
+
+function fails(code: number, text: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof MicroError, String(error));
+    assert.equal(error.code, code, error.detail);
+    assert.match(error.detail, text);
+    return true;
+  };
+}
+
+describe("store.Store over RPC", () => {
+  it("reads and writes in micro's table micro when nothing is named", async () => {
+    await using served = await serve(testAdmin);
+    const store = serviceClient(StoreService, served.rpc, "store");
+    await store.write({
+      record: { key: "a", value: bytes("1"), expiry: 60n, metadata: { owner: { type: "string", value: "jane" } } },
+    });
+    const { records } = await store.read({ key: "a" });
+    assert.equal(records[0]?.expiry, 60n);
+    assert.deepEqual(
+      { ...records[0]?.metadata["owner"], $typeName: undefined },
+      { $typeName: undefined, type: "string", value: "jane" },
+    );
+    assert.equal(
+      new TextDecoder().decode(
+        (await driver.read({ database: "micro", table: "micro" }, "a", AbortSignal.timeout(1_000)))?.value,
+      ),
+      "1",
+    );
+  });
+
+  it("answers JSON callers", async () => {
+    await using served = await serve(testAdmin);
+    await served.rpc.callJson("store", "Store.Write", {
+      record: { key: "json", value: Buffer.from("x").toString("base64") },
+    });
+    const reply = (await served.rpc.callJson("store", "Store.Read", { key: "json" })) as {
+      records: { value: string; expiry: string }[];
+    };
+    assert.deepEqual([reply.records[0]?.value, reply.records[0]?.expiry], ["eA==", "0"]);
+  });
+
+  it("answers 404 for a missing key and an empty list for a prefix without matches", async () => {
+    await using served = await serve(acmeAdmin);
+    const store = serviceClient(StoreService, served.rpc, "store");
+    const options = { database: "acme", table: "posts" };
+    await assert.rejects(
+      store.read({ key: "nobody", options }),
+      fails(404, /^not found: "nobody" in table "posts" of database "acme"/),
+    );
+    assert.deepEqual((await store.read({ key: "nobody", options: { ...options, prefix: true } })).records, []);
+  });
+
+  it("applies a key as prefix, suffix or both", async () => {
+    await using served = await serve(acmeAdmin);
+    const store = serviceClient(StoreService, served.rpc, "store");
+    const options = { database: "acme", table: "affixes" };
+    for (const key of ["aba", "ab", "ba", "b"]) await store.write({ record: { key, value: bytes(key) }, options });
+    const read = async (flags: { prefix?: boolean; suffix?: boolean; order?: string; limit?: bigint }) =>
+      (await store.read({ key: "a", options: { ...options, ...flags } })).records.map(({ key }) => key);
+    assert.deepEqual(await read({ prefix: true }), ["ab", "aba"]);
+    assert.deepEqual(await read({ suffix: true }), ["aba", "ba"]);
+    assert.deepEqual(await read({ prefix: true, suffix: true }), ["aba"]);
+    assert.deepEqual(await read({ prefix: true, order: "desc", limit: 1n }), ["aba"]);
+    assert.deepEqual(await read({ prefix: true, order: "sideways" }), ["ab", "aba"]);
+  });
+
+  it("lists in exactly one message", async () => {
+    await using served = await serve(acmeAdmin);
+    const store = serviceClient(StoreService, served.rpc, "store");
+    const options = { database: "acme", table: "one-message" };
+    assert.equal((await Array.fromAsync(store.list({ options }))).length, 1);
+    for (const key of ["a", "b"]) await store.write({ record: { key }, options });
+    assert.deepEqual(
+      (await Array.fromAsync(store.list({ options }))).map(({ keys }) => keys),
+      [["a", "b"]],
+    );
+  });
+
+  it("refuses a write without a record or key, and what is too large, naming the limit (ST-08)", async () => {
+    await using served = await serve(testAdmin);
+    const store = serviceClient(StoreService, served.rpc, "store");
+    await assert.rejects(store.write({}), fails(400, /record is missing/));
+    await assert.rejects(store.write({ record: {} }), fails(400, /the key is missing/));
+    await assert.rejects(store.read({}), fails(400, /the key is missing/));
+    await assert.rejects(
+      store.write({ record: { key: "k".repeat(4097) } }),
+      fails(400, /4097 bytes; the limit is 4096/),
+    );
+    await assert.rejects(
+      store.write({ record: { key: "a", value: new Uint8Array(16 * 1024 * 1024 + 1) } }),
+      fails(413, /limit is 16777216/),
+    );
+    await store.write({ record: { key: "a", value: new Uint8Array(16 * 1024 * 1024) } });
+  });
+
+  const calls: readonly [string, string, object][] = [
+    ["Store.Read", "acme", { key: "a", options: { database: "acme" } }],
+    ["Store.Read", "micro", { key: "a" }],
+    ["Store.Write", "acme", { record: { key: "a" }, options: { database: "acme" } }],
+    ["Store.Delete", "acme", { key: "a", options: { database: "acme" } }],
+    ["Store.Tables", "acme", { database: "acme" }],
+    ["Store.Databases", "micro", {}],
+    ["BlobStore.Delete", "acme", { key: "a", options: { namespace: "acme" } }],
+    ["BlobStore.List", "acme", { options: { namespace: "acme" } }],
+  ];
+  for (const [endpoint, database, request] of calls) {
+    it(`lets only an admin of ${database} call ${endpoint} ${JSON.stringify(request)}`, async () => {
+      const call = async (account: Account | undefined) => {
+        await using served = await serve(account);
+        await served.rpc.callJson("store", endpoint, request);
+      };
+      await assert.rejects(call(undefined), fails(401, /an account is required/));
+      await assert.rejects(call({ ...testAdmin, issuer: "umbrella" }), fails(403, /access denied to namespace/));
+      await assert.rejects(call({ ...acmeUser, issuer: database }), fails(403, /Unauthorized/));
+      if (database !== "acme") await assert.rejects(call(acmeAdmin), fails(403, /access denied to namespace/));
+    });
+  }
+
+  it("lets only an admin list and stream blobs", async () => {
+    await using served = await serve(acmeUser);
+    const store = serviceClient(StoreService, served.rpc, "store");
+    const blobs = serviceClient(BlobStore, served.rpc, "store");
+    await assert.rejects(Array.fromAsync(store.list({ options: { database: "acme" } })), fails(403, /Unauthorized/));
+    await assert.rejects(Array.fromAsync(blobs.read({ key: "a" })), fails(403, /Unauthorized/));
+    await assert.rejects(blobs.write(messages({ key: "a", blob: bytes("x") })), fails(403, /Unauthorized/));
+  });
+});
+
+describe("store.BlobStore over RPC", () => {
+  it("writes into the namespace the call acts in when none is named", async () => {
+    await using served = await serve(acmeAdmin);
+    const blobs = serviceClient(BlobStore, served.rpc, "store");
+    await blobs.write(messages({ key: "logo", blob: bytes("1") }, { key: "logo", blob: bytes("2") }));
+    assert.deepEqual((await blobs.list({ options: { namespace: "acme" } })).keys, ["logo"]);
+    const chunks = await Array.fromAsync(blobs.read({ key: "logo" }));
+    assert.equal(Buffer.concat(chunks.map(({ blob }) => blob)).toString(), "12");
+  });
+
+  it("answers 404 for a missing blob and 400 for a call without a message", async () => {
+    await using served = await serve(acmeAdmin);
+    const blobs = serviceClient(BlobStore, served.rpc, "store");
+    await assert.rejects(Array.fromAsync(blobs.read({ key: "nothing" })), fails(404, /^not found: the blob "nothing"/));
+    await assert.rejects(blobs.write(messages()), fails(400, /No blob was sent/));
+  });
+
+  it("refuses a blob above the limit and keeps none of it (ST-08)", async () => {
+    await using served = await serve(acmeAdmin);
+    const blobs = serviceClient(BlobStore, served.rpc, "store");
+    const chunk = { key: "large", blob: new Uint8Array(50_000) };
+    await assert.rejects(
+      blobs.write(messages(chunk, chunk, chunk, chunk, chunk)),
+      fails(413, /more than 200000 bytes/),
+    );
+    assert.equal((await blobs.list({ options: { prefix: "large" } })).keys.length, 0);
+  });
+
+  it("keeps nothing of an upload that is cut, wherever that happens (ST-08)", async () => {
+    await using served = await serve(acmeAdmin);
+    const blobs = serviceClient(BlobStore, served.rpc, "store");
+    const files = async () => (await readdir(join(dataDir, "blobs"))).length;
+    const filesBefore = await files();
+    for (let cut = 0; cut < 10; cut++) {
+      // A connection of its own, so that cutting it cuts this call.
+      await using connections = new Connections();
+      const start = {
+        path: "/store.BlobStore/Write",
+        contentType: "application/grpc+proto",
+        metadata: {},
+        deadline: undefined,
+      };
+      const call = connections.open(served.address, start, undefined);
+      for (let sent = 0; sent <= cut; sent++) {
+        await call.send(
+          toBinary(
+            BlobWriteRequestSchema,
+            create(BlobWriteRequestSchema, { key: `cut-${cut}`, blob: new Uint8Array(10_000) }),
+          ),
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      if (cut % 2 === 0) call.cancel();
+      else await connections[Symbol.asyncDispose]();
+      await call.status;
+    }
+    const deadline = Date.now() + 5_000;
+    while ((await files()) > filesBefore) assert.ok(Date.now() < deadline, "files of cut uploads are still there");
+    assert.deepEqual((await blobs.list({ options: { prefix: "cut-" } })).keys, []);
+  });
+});
+
+interface Chunk {
+  key: string;
+  blob: Uint8Array;
+}
+
+async function* messages(...chunks: Chunk[]): AsyncGenerator<Chunk, void, undefined> {
+  yield* chunks;
+}

@@ -1,0 +1,95 @@
+import { type Account, defaultNamespace, MicroError, requireAdmin } from "@microts/core";
+import { type Method, methodsOf } from "@microts/core/rpc";
+import { type Record as RecordMessage, Store as StoreService } from "@microts/proto/store";
+import type { StoreRecord } from "./driver.ts";
+import type { Store } from "./store.ts";
+
+/** The endpoints of `store.Store` (wire §13). Each needs an admin of the database it names, which is `micro` when it names none (wire §11). */
+export function storeMethods(store: Store): Method[] {
+  return methodsOf(StoreService, {
+    async read({ key, options }, { account, signal }) {
+      const from = { ...allowed(account, options, "store.Store.Read"), signal };
+      if (options?.prefix || options?.suffix) {
+        const affixes = { prefix: options.prefix ? key : "", suffix: options.suffix ? key : "" };
+        const records = await store.list({ ...from, ...affixes, ...pageOf(options) });
+        return { records: records.map(messageOf) };
+      }
+      const record = await store.read(key, from);
+      if (record === undefined) {
+        throw MicroError.notFound(
+          "store.Store.Read",
+          `not found: ${JSON.stringify(key)} in table "${from.table}" of database "${from.database}"`,
+        );
+      }
+      return { records: [messageOf(record)] };
+    },
+    async write({ record, options }, { account, signal }) {
+      const to = allowed(account, options, "store.Store.Write");
+      if (record === undefined) throw MicroError.badRequest("store.Store.Write", "the record is missing");
+      const metadata = Object.fromEntries(Object.entries(record.metadata).map(([name, { value }]) => [name, value]));
+      const ttlMs = record.expiry > 0n ? Number(record.expiry) * 1000 : undefined;
+      await store.write(record.key, record.value, { ...to, metadata, ttlMs, signal });
+      return {};
+    },
+    async delete({ key, options }, { account, signal }) {
+      await store.delete(key, { ...allowed(account, options, "store.Store.Delete"), signal });
+      return {};
+    },
+    async list({ options }, { account, signal }) {
+      const from = allowed(account, options, "store.Store.List");
+      const affixes = { prefix: options?.prefix ?? "", suffix: options?.suffix ?? "" };
+      return once({ keys: await store.keys({ ...from, ...affixes, ...pageOf(options), signal }) });
+    },
+    async databases(_, { account, signal }) {
+      requireAdmin(account, defaultNamespace, "store.Store.Databases");
+      return { databases: await store.databases(signal) };
+    },
+    async tables({ database }, { account, signal }) {
+      const { database: named } = allowed(account, { database, table: "" }, "store.Store.Tables");
+      return { tables: await store.tables(named, signal) };
+    },
+  });
+}
+
+interface Place {
+  readonly database: string;
+  readonly table: string;
+}
+
+function allowed(account: Account | undefined, options: Place | undefined, id: string): Place {
+  const database = options?.database || defaultNamespace;
+  requireAdmin(account, database, id);
+  return { database, table: options?.table || defaultNamespace };
+}
+
+interface Page {
+  readonly limit: bigint;
+  readonly offset: bigint;
+  readonly order: string;
+}
+
+function pageOf(options: Page | undefined): { limit: number; offset: number; order: "asc" | "desc" } {
+  return {
+    limit: Number(options?.limit ?? 0n),
+    offset: Number(options?.offset ?? 0n),
+    order: options?.order === "desc" ? "desc" : "asc",
+  };
+}
+
+type RecordInit = Omit<RecordMessage, "$typeName" | "$unknown" | "metadata"> & {
+  metadata: Record<string, { type: string; value: string }>;
+};
+
+function messageOf({ key, value, metadata, expiresAt }: StoreRecord): RecordInit {
+  const fields = Object.entries(metadata).map(([name, text]) => [name, { type: "string", value: text }] as const);
+  return { key, value, expiry: secondsLeft(expiresAt), metadata: Object.fromEntries(fields) };
+}
+
+/** Rounded up, for 0 means that the record never expires. */
+function secondsLeft(expiresAt: Date | undefined): bigint {
+  return expiresAt === undefined ? 0n : BigInt(Math.max(1, Math.ceil((expiresAt.getTime() - Date.now()) / 1000)));
+}
+
+async function* once<T>(value: T): AsyncGenerator<T, void, undefined> {
+  yield value;
+}

@@ -1,0 +1,40 @@
+import { command } from "../command.ts";
+import { serverFlags, startServer } from "../start-server.ts";
+
+export const server = command({
+  summary: "Run the micro server",
+  examples: ["server", "server --api_address :9080 --data_dir ./data"],
+  flags: serverFlags,
+  run: async (context, flags) => {
+    await using platform = await startServer(flags, context);
+    const { api, proxy, web } = platform.addresses;
+    const urls = { api: `http://${api}`, dashboard: `http://${web}`, proxy, network: platform.addresses.network };
+    await context.out.result(urls, banner(urls, platform.adminPassword, platform.adminPasswordFile, proxy));
+    await stopped(context.signal);
+  },
+});
+
+interface Urls {
+  readonly api: string;
+  readonly dashboard: string;
+}
+
+function banner({ api, dashboard }: Urls, password: string | undefined, passwordFile: string | undefined, proxy: string): string {
+  const signIn = password === undefined ? "" : `, password ${password}`;
+  const kept = passwordFile === undefined ? "" : ` (kept in ${passwordFile})`;
+  return [
+    "Micro is running. Ctrl-C stops it.",
+    `  API        ${api}`,
+    `  Dashboard  ${dashboard}  sign in as admin${signIn}${kept}`,
+    `  Proxy      ${proxy}`,
+    "Next, in another terminal: micro new helloworld && micro run ./helloworld",
+    "",
+  ].join("\n");
+}
+
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,82 @@
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { basename, dirname, isAbsolute, join, normalize, relative, resolve, sep } from "node:path";
+import { CommandError, usageError } from "./failure.ts";
+import { findInstallation, packageFolder } from "./installation.ts";
+
+export interface NewProject {
+  readonly name: string;
+  /** What was written, from the new folder, with `/`. */
+  readonly files: readonly string[];
+  /** Whether the packages it needs were found in this installation and linked. */
+  readonly isLinked: boolean;
+}
+
+/** What a service imports. The first three are also what `npm install` finds in the new package.json. */
+const linkedPackages = ["@microts/service", "zod", "@types/node"] as const;
+
+/** Parts of the platform, whose names services can't have. */
+const platformNames = ["api", "auth", "broker", "config", "events", "network", "proxy", "registry", "router", "runtime", "server", "store", "web"];
+
+/**
+ * Writes a service from the template. Its packages are links to the copies in this installation, which package.json names as `file:`
+ * dependencies: it runs and type-checks as it is, without a network, and stays so after `npm install`.
+ */
+export async function makeProject(path: string, folder: string): Promise<NewProject> {
+  if (isAbsolute(path)) throw usageError(`"${path}" is an absolute path: go to the folder above and give a name`);
+  const name = basename(normalize(path));
+  if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) || name.length > 63) {
+    throw usageError(`"${name}" cannot be a service's name: use lower-case letters and digits, with single dashes between, beginning with a letter`);
+  }
+  if (platformNames.includes(name)) throw usageError(`"${name}" is the name of a part of the platform; choose another`);
+  const target = resolve(folder, path);
+  await makeFolder(target, path);
+  const installation = await findInstallation();
+  const packages = await Promise.all(linkedPackages.map(async (each) => [each, await packageFolder(installation, each)] as const));
+  const found = packages.filter((pair): pair is [(typeof linkedPackages)[number], string] => pair[1] !== undefined);
+  const template = join(installation.folder, "templates", "service");
+  const files = await writeTemplate(template, target, { name, dependencies: dependencyLines(found) });
+  await Promise.all(found.map(([each, from]) => link(from, join(target, "node_modules", each))));
+  return { name, files, isLinked: found.length === linkedPackages.length };
+}
+
+async function makeFolder(target: string, path: string): Promise<void> {
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    await mkdir(target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") throw new CommandError(1, `${path} already exists`, 409);
+    throw new CommandError(1, `cannot make ${target}: ${(error as Error).message}`, 500);
+  }
+}
+
+async function writeTemplate(template: string, target: string, values: Readonly<Record<string, string>>): Promise<string[]> {
+  const entries = await readdir(template, { recursive: true, withFileTypes: true });
+  const files: string[] = [];
+  for (const entry of entries.filter((each) => each.isFile())) {
+    const from = join(entry.parentPath, entry.name);
+    // npm leaves a file of the real name out of packages.
+    const to = relative(template, from).replace(/(^|[\\/])gitignore$/, "$1.gitignore");
+    const text = await readFile(from, "utf8");
+    await mkdir(dirname(join(target, to)), { recursive: true });
+    await writeFile(join(target, to), text.replace(/"?\{\{(\w+)\}\}"?/g, (whole, key: string) => fill(whole, values[key] ?? "")));
+    files.push(to.split(sep).join("/"));
+  }
+  return files.toSorted();
+}
+
+/** `{{name}}` is replaced inside its quotes, if it has any; `"{{dependencies}}"` with them, being JSON. */
+function fill(whole: string, value: string): string {
+  if (value.startsWith("{")) return value;
+  const [before, after] = [whole.startsWith('"') ? '"' : "", whole.endsWith('"') ? '"' : ""];
+  return before + value + after;
+}
+
+function dependencyLines(found: readonly (readonly [string, string])[]): string {
+  const entries = found.map(([name, from]) => [name, `file:${from.split(sep).join("/")}`]);
+  return JSON.stringify(Object.fromEntries(entries), undefined, 2).replaceAll("\n", "\n  ");
+}
+
+async function link(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await symlink(from, to, "junction");
+}

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { Blobs } from "@microts/blocks/store";
+import { MicroError } from "@microts/core";
+import { blobConformance } from "../../../blocks/src/store/blob-conformance.ts";
+import { type EmbeddedBlobs, openEmbeddedBlobs } from "./blobs.ts";
+import { EmbeddedDatabase } from "./sqlite/index.ts";
+
+const signal = new AbortController().signal;
+const info = { contentType: "", public: false };
+
+async function open(): Promise<{ blobs: EmbeddedBlobs; database: EmbeddedDatabase; dataDir: string }> {
+  const dataDir = await mkdtemp(join(tmpdir(), "micro-blobs-"));
+  const database = await EmbeddedDatabase.open({ dataDir });
+  const blobs = await openEmbeddedBlobs(database);
+  blobs[Symbol.asyncDispose] = async () => {
+    await database[Symbol.asyncDispose]();
+    await rm(dataDir, { recursive: true });
+  };
+  return { blobs, database, dataDir };
+}
+
+async function* from(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* chunks;
+}
+
+describe("EmbeddedBlobs", () => {
+  blobConformance(it, { open: async () => (await open()).blobs });
+
+  it("keeps one file for each blob and none for what failed, was replaced or deleted", async () => {
+    const { blobs, dataDir } = await open();
+    await using _ = blobs;
+    const files = () => readdir(join(dataDir, "blobs"));
+    const broken = async function* () {
+      yield new Uint8Array(1_000);
+      throw new Error("the source broke");
+    };
+    await blobs.write("acme", "a", info, from(Buffer.from("1")), signal);
+    await blobs.write("acme", "a", info, from(Buffer.from("2")), signal);
+    await assert.rejects(blobs.write("acme", "a", info, broken(), signal), /the source broke/);
+    assert.equal((await files()).length, 1);
+    await blobs.delete("acme", "a", signal);
+    assert.deepEqual(await files(), []);
+  });
+
+  it("makes no path of names (ST-07)", async () => {
+    const { blobs, dataDir } = await open();
+    await using _ = blobs;
+    const before = await readdir(dataDir);
+    for (const name of ["../x", "/etc/passwd", "a\u0000b", "__proto__"])
+      await blobs.write(name, name, info, from(Buffer.from(name)), signal);
+    assert.deepEqual(await readdir(dataDir), before);
+    assert.deepEqual(await blobs.list("../x", "", signal), ["../x"]);
+  });
+
+  it("clears away at start what a crash left", async () => {
+    const { blobs, database, dataDir } = await open();
+    await using _ = blobs;
+    await blobs.write("acme", "a", info, from(Buffer.from("kept")), signal);
+    await writeFile(join(dataDir, "blobs", "leftover"), "half a blob");
+    await openEmbeddedBlobs(database);
+    assert.equal((await readdir(join(dataDir, "blobs"))).length, 1);
+    assert.deepEqual(await blobs.list("acme", "", signal), ["a"]);
+  });
+
+  it("fails the read of a blob that lost bytes rather than give less", async () => {
+    const { blobs, dataDir } = await open();
+    await using _ = blobs;
+    await blobs.write("acme", "a", info, from(new Uint8Array(1_000)), signal);
+    const [file] = await readdir(join(dataDir, "blobs"));
+    await truncate(join(dataDir, "blobs", file ?? ""), 10);
+    await assert.rejects(Array.fromAsync((await blobs.read("acme", "a", signal)) ?? []), /damaged/);
+  });
+
+  it("takes a blob as large as the limit and no larger, which leaves the old one (ST-08)", async () => {
+    const { blobs, dataDir } = await open();
+    await using _ = blobs;
+    const limited = new Blobs(blobs, { maxBytes: 1_000 });
+    await limited.write("a", new Uint8Array(1_000));
+    await assert.rejects(
+      limited.write("a", from(new Uint8Array(600), new Uint8Array(401))),
+      (error) => error instanceof MicroError && error.code === 413,
+    );
+    const bytes = Buffer.concat(await Array.fromAsync((await limited.read("a")) ?? []));
+    assert.equal(bytes.byteLength, 1_000);
+    assert.equal((await readdir(join(dataDir, "blobs"))).length, 1);
+  });
+});

@@ -1,0 +1,191 @@
+import { randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { BlobDriver, BlobInfo } from "@microts/blocks/store";
+import { MicroError } from "@microts/core";
+import type { EmbeddedDatabase } from "./sqlite/index.ts";
+
+interface StoredFile {
+  readonly name: string;
+  readonly size: number;
+}
+
+const blob = "CAST(? AS BLOB)";
+const findSql = `SELECT file, size FROM blobs WHERE namespace = ${blob} AND key = ${blob}`;
+const putSql = `INSERT INTO blobs (namespace, key, file, size, content_type, public) VALUES (${blob}, ${blob}, ?, ?, ?, ?)
+  ON CONFLICT (namespace, key) DO UPDATE SET file = excluded.file, size = excluded.size, content_type = excluded.content_type, public = excluded.public`;
+const deleteSql = `DELETE FROM blobs WHERE namespace = ${blob} AND key = ${blob} RETURNING file`;
+const listSql = `SELECT CAST(key AS TEXT) FROM blobs WHERE namespace = ${blob} AND substr(key, 1, ?) = ${blob} ORDER BY key`;
+
+const readBytes = 64 * 1024;
+const never = new AbortController().signal;
+
+/**
+ * Opens the blobs of a database's data directory and clears away files that a crash left without an entry. The database is its owner's to
+ * close. Throws 500 for a database in memory.
+ */
+export async function openEmbeddedBlobs(database: EmbeddedDatabase): Promise<EmbeddedBlobs> {
+  if (database.dataDir === undefined)
+    throw MicroError.internal("store", "blobs need a data directory; this database is in memory");
+  const directory = join(database.dataDir, "blobs");
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const known = new Set((await database.read("SELECT file FROM blobs", [], never)).map(([file]) => file));
+  const leftovers = (await readdir(directory)).filter((name) => !known.has(name));
+  await Promise.all(leftovers.map((name) => rm(join(directory, name), { force: true, recursive: true })));
+  return new EmbeddedBlobs(database, directory);
+}
+
+/**
+ * Blobs as files of random names; the database says which is which. A file is written and synced before its entry is, and removed after it,
+ * so that an entry always has its bytes. Names of callers never become paths.
+ */
+export class EmbeddedBlobs implements BlobDriver {
+  readonly name = "embedded";
+  readonly #database: EmbeddedDatabase;
+  readonly #directory: string;
+
+  /** `openEmbeddedBlobs` prepares the directory. */
+  constructor(database: EmbeddedDatabase, directory: string) {
+    this.#database = database;
+    this.#directory = directory;
+  }
+
+  async write(
+    namespace: string,
+    key: string,
+    info: BlobInfo,
+    chunks: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const file = randomUUID();
+    const path = join(this.#directory, file);
+    try {
+      const size = await writeFile(path, chunks, signal);
+      await syncDirectory(this.#directory);
+      const put = { sql: putSql, params: [namespace, key, file, size, info.contentType, info.public ? 1 : 0] };
+      const [replaced] = await this.#database.write([{ sql: findSql, params: [namespace, key] }, put], signal);
+      await this.#remove(replaced?.[0]?.[0]);
+    } catch (error) {
+      if (!(await this.#isEntered(file))) await rm(path, { force: true });
+      throw errorOfFile(error, path);
+    }
+  }
+
+  async read(namespace: string, key: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const stored = await this.#find(namespace, key, signal);
+    return stored && this.#chunks(namespace, key, stored, signal);
+  }
+
+  async delete(namespace: string, key: string, signal: AbortSignal): Promise<void> {
+    const [deleted] = await this.#database.write([{ sql: deleteSql, params: [namespace, key] }], signal);
+    await this.#remove(deleted?.[0]?.[0]);
+  }
+
+  async list(namespace: string, prefix: string, signal: AbortSignal): Promise<string[]> {
+    const rows = await this.#database.read(listSql, [namespace, Buffer.byteLength(prefix), prefix], signal);
+    return rows.map(([key]) => String(key));
+  }
+
+  async #find(namespace: string, key: string, signal: AbortSignal): Promise<StoredFile | undefined> {
+    const [row] = await this.#database.read(findSql, [namespace, key], signal);
+    return row && { name: String(row[0]), size: Number(row[1]) };
+  }
+
+  async *#chunks(
+    namespace: string,
+    key: string,
+    stored: StoredFile,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const handle = await this.#open(namespace, key, stored, signal);
+    const stream = createReadStream("", { fd: handle.handle, highWaterMark: readBytes, signal });
+    let size = 0;
+    try {
+      for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+        size += chunk.byteLength;
+        yield chunk;
+      }
+    } catch (error) {
+      throw signal.aborted ? signal.reason : errorOfFile(error, join(this.#directory, stored.name));
+    }
+    if (size !== handle.size)
+      throw MicroError.internal(
+        "store.Blob.Read",
+        `the blob "${key}" is damaged: ${size} of its ${handle.size} bytes are there`,
+      );
+  }
+
+  /** A file found a moment ago may have been replaced since: its entry then names another. */
+  async #open(
+    namespace: string,
+    key: string,
+    first: StoredFile,
+    signal: AbortSignal,
+  ): Promise<{ handle: FileHandle; size: number }> {
+    for (let stored: StoredFile | undefined = first; stored !== undefined; ) {
+      const { name, size }: StoredFile = stored;
+      try {
+        return { handle: await open(join(this.#directory, name)), size };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw errorOfFile(error, join(this.#directory, name));
+        stored = await this.#find(namespace, key, signal);
+        if (stored?.name === name)
+          throw MicroError.internal("store.Blob.Read", `the blob "${key}" is damaged: its file ${name} is gone`);
+      }
+    }
+    throw MicroError.notFound("store.Blob.Read", `not found: the blob "${key}" was deleted while it was read`);
+  }
+
+  /** When a write fails after it was sent, only the database knows whether it counts. */
+  async #isEntered(file: string): Promise<boolean> {
+    try {
+      return (await this.#database.read("SELECT 1 FROM blobs WHERE file = ?", [file], never)).length > 0;
+    } catch {
+      return true;
+    }
+  }
+
+  async #remove(file: unknown): Promise<void> {
+    if (typeof file === "string") await rm(join(this.#directory, file), { force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
+  const handle = await open(path, "wx", 0o600);
+  try {
+    let size = 0;
+    for await (const chunk of chunks) {
+      signal.throwIfAborted();
+      await handle.writeFile(chunk);
+      size += chunk.byteLength;
+    }
+    signal.throwIfAborted();
+    await handle.sync();
+    return size;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes the file's name as durable as its bytes. */
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function errorOfFile(error: unknown, path: string): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (typeof code !== "string" || !/^E[A-Z]+$/.test(code)) return error;
+  const reason =
+    code === "ENOSPC" || code === "EDQUOT"
+      ? "the disk is full: nothing was written. Free some space and try again"
+      : message;
+  return new MicroError(503, "store", `can't keep the blob in ${path}: ${reason}`, { cause: error });
+}

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { BrokerMessage } from "@microts/blocks/broker";
+import { lineLog } from "@microts/core";
+import { brokerConformance } from "../../../blocks/src/broker/conformance.ts";
+import { EmbeddedBroker } from "./broker.ts";
+
+const signal = new AbortController().signal;
+
+function message(number: number, publisher = "p"): BrokerMessage {
+  return { header: { publisher, number: String(number) }, body: new Uint8Array() };
+}
+
+describe("EmbeddedBroker", () => {
+  brokerConformance(it, { open: async () => new EmbeddedBroker() });
+
+  it("brings 100 subscribers every message once, in each publisher's order (BR-01)", async () => {
+    await using broker = new EmbeddedBroker();
+    const each = 500;
+    const readers = await Promise.all(
+      Array.from({ length: 100 }, () => broker.subscribe("acme", "orders", "", signal)),
+    );
+    const reading = readers.map(async (reader) => {
+      const next: Record<string, number> = { a: 0, b: 0 };
+      for await (const { header } of reader) {
+        const publisher = header["publisher"] ?? "";
+        assert.equal(header["number"], String(next[publisher]));
+        next[publisher] = (next[publisher] ?? 0) + 1;
+        if (next["a"] === each && next["b"] === each) return;
+      }
+    });
+    const publish = async (publisher: string) => {
+      for (let number = 0; number < each; number++)
+        await broker.publish("acme", "orders", message(number, publisher), signal);
+    };
+    await Promise.all([publish("a"), publish("b"), ...reading]);
+    assert.equal(broker.subscriptions, 0);
+  });
+
+  it("lets no subscriber that never reads or throws disturb the others or the publisher (BR-02)", async () => {
+    await using broker = new EmbeddedBroker();
+    await broker.subscribe("acme", "orders", "", signal);
+    const throwing = (async () => {
+      for await (const _ of await broker.subscribe("acme", "orders", "", signal)) throw new Error("the handler failed");
+    })();
+    const reader = await broker.subscribe("acme", "orders", "", signal);
+    for (let number = 0; number < 2_000; number++) await broker.publish("acme", "orders", message(number), signal);
+    let received = 0;
+    for await (const { header } of reader) {
+      assert.equal(header["number"], String(received++));
+      if (received === 2_000) break;
+    }
+    await assert.rejects(throwing, /the handler failed/);
+    assert.equal(broker.subscriptions, 1);
+  });
+
+  it("gives a queue's messages to who reads them, not to a member that is stuck (BR-03)", async () => {
+    await using broker = new EmbeddedBroker();
+    await broker.subscribe("acme", "orders", "q", signal);
+    const abort = new AbortController();
+    const reader = await broker.subscribe("acme", "orders", "q", abort.signal);
+    let received = 0;
+    const reading = (async () => {
+      for await (const _ of reader) received++;
+    })();
+    for (let number = 0; number < 1_000; number++) {
+      await broker.publish("acme", "orders", message(number), signal);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    abort.abort();
+    await reading;
+    assert.ok(received >= 995, `${received} of 1000 came to the member that reads`);
+  });
+
+  it("drops the oldest for a reader 10 000 messages behind, counts and logs them (BR-04)", async () => {
+    const lines: string[] = [];
+    await using broker = new EmbeddedBroker({ log: lineLog((line) => lines.push(line)) });
+    const reader = await broker.subscribe("acme", "orders", "", signal);
+    for (let number = 0; number < 12_500; number++) await broker.publish("acme", "orders", message(number), signal);
+    let received = 0;
+    for await (const { header } of reader) {
+      if (received === 0) assert.equal(header["number"], "2500");
+      if (++received === 10_000) break;
+    }
+    assert.equal(broker.dropped, 2_500);
+    assert.match(lines.join(""), /too slow and loses messages.*topic=orders/);
+  });
+
+  it("holds no more than 32 MiB for a reader that has stopped (BR-04)", async () => {
+    await using broker = new EmbeddedBroker();
+    const abort = new AbortController();
+    await broker.subscribe("acme", "orders", "", abort.signal);
+    for (let number = 0; number < 100; number++) {
+      await broker.publish("acme", "orders", { header: {}, body: new Uint8Array(1024 * 1024) }, signal);
+    }
+    abort.abort();
+    assert.equal(broker.dropped, 68);
+  });
+
+  it("forgets subscribers that come and vanish (BR-05)", async () => {
+    await using broker = new EmbeddedBroker();
+    for (let round = 0; round < 2_000; round++) {
+      const abort = new AbortController();
+      await broker.subscribe("acme", `topic-${round % 10}`, round % 2 === 0 ? "q" : "", abort.signal);
+      await broker.publish("acme", `topic-${round % 10}`, message(round), signal);
+      abort.abort();
+    }
+    assert.equal(broker.subscriptions, 0);
+  });
+});

@@ -1,0 +1,81 @@
+import type { ConsumeOptions, Delivery } from "@microts/blocks/events";
+import type { EventGroup, Given } from "./event-group.ts";
+
+/** One consumer's end of a group: asks for an event when its reader does. */
+export class EventConsumer implements AsyncIterableIterator<Delivery> {
+  readonly options: ConsumeOptions;
+  /** How many events it has and has not answered. The group counts. */
+  held = 0;
+  readonly #group: EventGroup;
+  readonly #signal: AbortSignal;
+  readonly #onEnd: () => void;
+  #asked: PromiseWithResolvers<Given | undefined> | undefined;
+  #previous: Given | undefined;
+  #ended = false;
+
+  /** `onEnd` is called once, when it has left the group. */
+  constructor(group: EventGroup, options: ConsumeOptions, signal: AbortSignal, onEnd: () => void) {
+    this.#group = group;
+    this.options = options;
+    this.#signal = signal;
+    this.#onEnd = onEnd;
+    group.attach(this);
+    signal.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  /** The group gives it the event it asked for. */
+  take(given: Given): void {
+    this.#asked?.resolve(given);
+    this.#asked = undefined;
+  }
+
+  async next(): Promise<IteratorResult<Delivery, undefined>> {
+    const previous = this.#previous;
+    this.#previous = undefined;
+    // Not waited for: the next event may go out while the group's position gets to disk.
+    if (previous !== undefined && this.options.autoAck) this.#group.ack(previous).catch(() => {});
+    if (this.#ended) return { done: true, value: undefined };
+    const asked = Promise.withResolvers<Given | undefined>();
+    this.#asked = asked;
+    this.#group.pull(this);
+    const given = await asked.promise;
+    if (given === undefined) return { done: true, value: undefined };
+    this.#previous = given;
+    return { done: false, value: this.#delivery(given) };
+  }
+
+  /** The reader leaves: what it has not answered goes to others at once. */
+  async return(): Promise<IteratorResult<Delivery, undefined>> {
+    this.#leave(true);
+    return { done: true, value: undefined };
+  }
+
+  /** Ends it from outside, as an abort does. */
+  end(): void {
+    this.#leave(false);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  readonly #abort = (): void => this.#leave(false);
+
+  #leave(left: boolean): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#signal.removeEventListener("abort", this.#abort);
+    this.#group.detach(this, left);
+    this.#asked?.resolve(undefined);
+    this.#onEnd();
+  }
+
+  #delivery(given: Given): Delivery {
+    return {
+      event: given.event,
+      attempt: given.attempt,
+      ack: () => this.#group.ack(given),
+      nack: () => this.#group.nack(given),
+    };
+  }
+}

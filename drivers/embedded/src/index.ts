@@ -1,0 +1,27 @@
+export { EmbeddedAuth, type EmbeddedAuthOptions } from "./auth.ts";
+export { EmbeddedBlobs, openEmbeddedBlobs } from "./blobs.ts";
+export { EmbeddedBroker } from "./broker.ts";
+export { type Now, steadyClock } from "./clock.ts";
+export { EmbeddedConfig, type EmbeddedConfigOptions } from "./config.ts";
+export { openConfigKey, parseConfigKey } from "./config-secrets.ts";
+export { EmbeddedRegistry, type EmbeddedRegistryOptions } from "./registry.ts";
+export {
+  type Clock,
+  type Credentials,
+  EmbeddedRuntime,
+  type EmbeddedRuntimeOptions,
+  type RuntimeEvent,
+} from "./runtime/index.ts";
+export { generateSigningKeys, openSigningKeys, type SigningKeys } from "./signing-keys.ts";
+export {
+  type DatabaseOptions,
+  EmbeddedDatabase,
+  lockDataDirectory,
+  type Row,
+  type SqlValue,
+  type Statement,
+} from "./sqlite/index.ts";
+export { EmbeddedStore, type EmbeddedStoreOptions, openEmbeddedStore } from "./store.ts";
+export { EmbeddedBlockList } from "./api.ts";
+export { EmbeddedNetwork } from "./network.ts";
+export { EmbeddedEvents, type EmbeddedEventsOptions } from "./events.ts";

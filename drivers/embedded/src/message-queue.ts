@@ -1,0 +1,130 @@
+export interface MessageQueueOptions<T> {
+  /** At most so many items wait. */
+  readonly maxItems: number;
+  /** At most so many bytes wait, as `bytesOf` says. Default: no limit. */
+  readonly maxBytes?: number | undefined;
+  bytesOf?(item: T): number;
+  /** What happens at the limit: the oldest items go, or the reader gets this error and nothing more. */
+  readonly overflow: "drop-oldest" | { error(): Error };
+  /** Called for each item dropped, with how many that makes. */
+  onDrop?(dropped: number): void;
+  /** Ends the queue. */
+  readonly signal: AbortSignal;
+  /** Called once when the queue has ended, from whichever side. */
+  onEnd(): void;
+}
+
+/**
+ * Hands items from a writer that never waits to one reader, holding a bounded number in between. Ends when the signal aborts or the reader
+ * leaves its loop.
+ */
+export class MessageQueue<T> implements AsyncIterableIterator<T, void, undefined> {
+  readonly #options: MessageQueueOptions<T>;
+  #items: T[] = [];
+  #head = 0;
+  #bytes = 0;
+  #dropped = 0;
+  #ended = false;
+  #failure: Error | undefined;
+  #reader: PromiseWithResolvers<IteratorResult<T, void>> | undefined;
+  readonly #onAbort = () => this.#end();
+
+  constructor(options: MessageQueueOptions<T>) {
+    this.#options = options;
+    if (options.signal.aborted) this.#end();
+    else options.signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** Items waiting for the reader. */
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  /** Adds an item; after the end it goes nowhere. */
+  push(item: T): void {
+    if (this.#ended || this.#failure !== undefined) return;
+    const reader = this.#reader;
+    if (reader !== undefined) {
+      this.#reader = undefined;
+      reader.resolve({ value: item, done: false });
+      return;
+    }
+    this.#items.push(item);
+    this.#bytes += this.#sizeOf(item);
+    while (this.#overflows()) {
+      if (this.#options.overflow !== "drop-oldest") {
+        this.#fail(this.#options.overflow.error());
+        return;
+      }
+      this.#take();
+      this.#options.onDrop?.(++this.#dropped);
+    }
+  }
+
+  next(): Promise<IteratorResult<T, void>> {
+    if (this.length > 0) return Promise.resolve({ value: this.#take(), done: false });
+    if (this.#failure !== undefined) {
+      const failure = this.#failure;
+      this.#end();
+      return Promise.reject(failure);
+    }
+    if (this.#ended) return Promise.resolve({ value: undefined, done: true });
+    this.#reader = Promise.withResolvers();
+    return this.#reader.promise;
+  }
+
+  return(): Promise<IteratorResult<T, void>> {
+    this.#end();
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end();
+  }
+
+  #overflows(): boolean {
+    const { maxItems, maxBytes = Number.POSITIVE_INFINITY } = this.#options;
+    return this.length > maxItems || (this.#bytes > maxBytes && this.length > 1);
+  }
+
+  #take(): T {
+    const item = this.#items[this.#head] as T;
+    this.#items[this.#head++] = undefined as T;
+    this.#bytes -= this.#sizeOf(item);
+    if (this.#head > 1_024 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+
+  #sizeOf(item: T): number {
+    return this.#options.bytesOf?.(item) ?? 0;
+  }
+
+  /** What waits is lost: the reader has to start over anyhow. */
+  #fail(failure: Error): void {
+    this.#failure = failure;
+    this.#items = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#options.onEnd();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#items = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#options.signal.removeEventListener("abort", this.#onAbort);
+    this.#reader?.resolve({ value: undefined, done: true });
+    this.#reader = undefined;
+    if (this.#failure === undefined) this.#options.onEnd();
+    this.#failure = undefined;
+  }
+}

@@ -1,0 +1,347 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { describe, it } from "node:test";
+import type { StoreQuery, StoreRecord } from "@microts/blocks/store";
+import { MicroError } from "@microts/core";
+import fc from "fast-check";
+import { storeConformance } from "../../../blocks/src/store/conformance.ts";
+import { type EmbeddedStore, openEmbeddedStore } from "./store.ts";
+
+const signal = new AbortController().signal;
+const table = { database: "acme", table: "posts" };
+const all: StoreQuery = { prefix: "", suffix: "", limit: 0, offset: 0, order: "asc" };
+
+function record(key: string, value = key, expiresAt?: Date): StoreRecord {
+  return { key, value: new TextEncoder().encode(value), metadata: {}, expiresAt };
+}
+
+async function withDirectory(run: (dataDir: string) => Promise<void>): Promise<void> {
+  const dataDir = await mkdtemp(join(tmpdir(), "micro-store-"));
+  try {
+    await run(dataDir);
+  } finally {
+    await rm(dataDir, { recursive: true });
+  }
+}
+
+describe("EmbeddedStore in memory", () => {
+  storeConformance(it, { open: () => openEmbeddedStore() });
+});
+
+describe("EmbeddedStore on disk", () => {
+  storeConformance(it, {
+    async open() {
+      const dataDir = await mkdtemp(join(tmpdir(), "micro-store-"));
+      const store = await openEmbeddedStore({ dataDir });
+      const close = store[Symbol.asyncDispose].bind(store);
+      store[Symbol.asyncDispose] = async () => {
+        await close();
+        await rm(dataDir, { recursive: true });
+      };
+      return store;
+    },
+  });
+
+  it("has everything again after it was closed and opened", async () => {
+    await withDirectory(async (dataDir) => {
+      {
+        await using store = await openEmbeddedStore({ dataDir });
+        // Not awaited: closing finishes what was asked for.
+        for (let index = 0; index < 3_000; index++) void store.write(table, record(`k${index}`), signal);
+      }
+      await using store = await openEmbeddedStore({ dataDir });
+      assert.equal((await store.keys(table, all, signal)).length, 3_000);
+      assert.deepEqual(await store.tables("acme", signal), ["posts"]);
+    });
+  });
+});
+
+describe("EmbeddedStore against a model (ST-03)", () => {
+  const key = fc.oneof(
+    fc.constantFrom("a", "a/", "a/b", "b", "é", "😀", "\u0000"),
+    fc.string({ unit: "grapheme", minLength: 1, maxLength: 4 }),
+  );
+  const affix = fc.oneof(fc.constantFrom("", "a", "b", "/"), key);
+  const command = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant("write"), key, value: fc.string(), expired: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("delete"), key }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("read"), key }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("list"),
+        query: fc.record({
+          prefix: affix,
+          suffix: affix,
+          limit: fc.nat(4),
+          offset: fc.nat(3),
+          order: fc.constantFrom("asc" as const, "desc" as const),
+        }),
+      }),
+    },
+  );
+
+  it("answers as a sorted map would, in 1 000 sequences", { timeout: 120_000 }, async () => {
+    await using store = await openEmbeddedStore();
+    let sequence = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 12 }), async (commands) => {
+        const own = { database: "model", table: String(sequence++) };
+        const model = new Map<string, string>();
+        for (const each of commands) {
+          if ("value" in each) {
+            await store.write(
+              own,
+              record(each.key, each.value, each.expired ? new Date(Date.now() - 1) : undefined),
+              signal,
+            );
+            if (each.expired) model.delete(each.key);
+            else model.set(each.key, each.value);
+          } else if ("query" in each) {
+            const found = await store.list(own, each.query, signal);
+            assert.deepEqual(
+              found.map((one) => [one.key, Buffer.from(one.value).toString()]),
+              expected(model, each.query),
+            );
+          } else if (each.kind === "delete") {
+            await store.delete(own, each.key, signal);
+            model.delete(each.key);
+          } else {
+            const found = await store.read(own, each.key, signal);
+            assert.equal(found && Buffer.from(found.value).toString(), model.get(each.key));
+          }
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  function expected(
+    model: ReadonlyMap<string, string>,
+    { prefix, suffix, limit, offset, order }: StoreQuery,
+  ): [string, string][] {
+    const matches = [...model].filter(([key]) => key.startsWith(prefix) && key.endsWith(suffix));
+    matches.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)) * (order === "desc" ? -1 : 1));
+    return matches.slice(offset, limit === 0 ? undefined : offset + limit);
+  }
+});
+
+describe("expiry", () => {
+  it("is invisible at once and gone from disk within two sweeps while reads run (ST-04)", async () => {
+    await withDirectory(async (dataDir) => {
+      await using store = await openEmbeddedStore({ dataDir, sweepMs: 150 });
+      const expiresAt = new Date(Date.now() + 300);
+      const writes = Array.from({ length: 1_000 }, (_, index) =>
+        store.write(table, record(`k${index}`, "v", expiresAt), signal),
+      );
+      await Promise.all([...writes, store.write(table, record("stays"), signal)]);
+      for (let now = Date.now(); now < expiresAt.getTime() + 50; now = Date.now()) {
+        const found = await store.list(table, { ...all, prefix: "k" }, signal);
+        assert.ok(found.length === 0 || now <= expiresAt.getTime(), `${found.length} records after they had expired`);
+      }
+      const deadline = Date.now() + 2 * 150 + 1_000;
+      while ((await rows(store)) > 1) assert.ok(Date.now() < deadline, "expired records are still on disk");
+      assert.deepEqual(await store.keys(table, all, signal), ["stays"]);
+    });
+  });
+
+  it("never brings a record back when the clock is set back, and gives new ones their whole time (ST-05)", async () => {
+    let now = Date.now();
+    await using store = await openEmbeddedStore({ now: () => now });
+    await store.write(table, record("a", "", new Date(now + 60_000)), signal);
+    now += 3_600_000;
+    assert.equal(await store.read(table, "a", signal), undefined);
+    now -= 3_600_000;
+    assert.equal(await store.read(table, "a", signal), undefined);
+    await store.write(table, record("b", "", new Date(now + 60_000)), signal);
+    const left = ((await store.read(table, "b", signal))?.expiresAt?.getTime() ?? 0) - now;
+    assert.ok(left > 50_000 && left <= 60_000, `${left} ms left`);
+  });
+
+  async function rows(store: EmbeddedStore): Promise<number> {
+    const [row] = await store.database.read("SELECT count(*) FROM records", [], signal);
+    return Number(row?.[0]);
+  }
+});
+
+describe("names", () => {
+  it("are data, whatever they hold, and make no file (ST-07)", async () => {
+    await withDirectory(async (dataDir) => {
+      await using store = await openEmbeddedStore({ dataDir });
+      const before = await readdir(dataDir);
+      const nasty = [
+        "..",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "a\u0000b",
+        "%2e%2e%2f",
+        "__proto__",
+        "constructor",
+        "'; DROP TABLE records; --",
+        "C:\\x",
+        "\u202e",
+        "a".repeat(4096),
+        "\n",
+        " ",
+        "*",
+        "?",
+        "\ufffd",
+        "ключ",
+        "💾",
+      ];
+      for (const name of nasty) {
+        const where = { database: name.slice(0, 255), table: name.slice(0, 255) };
+        await store.write(where, { ...record(name, name), metadata: { [name]: name } }, signal);
+        const read = await store.read(where, name, signal);
+        assert.equal(read?.key, name);
+        assert.equal(Buffer.from(read?.value ?? []).toString(), name);
+        assert.deepEqual(Object.entries(read?.metadata ?? {}), [[name, name]]);
+        assert.deepEqual(await store.tables(where.database, signal), [where.table]);
+      }
+      assert.equal((await store.databases(signal)).length, nasty.length);
+      assert.deepEqual(await readdir(dataDir), before);
+    });
+  });
+});
+
+describe("a data directory", () => {
+  it("belongs to one store: a second is refused at once, naming directory and process (ST-12)", async () => {
+    await withDirectory(async (dataDir) => {
+      const first = await openEmbeddedStore({ dataDir });
+      const started = Date.now();
+      await assert.rejects(openEmbeddedStore({ dataDir }), (error) =>
+        refusal(error, 409, [dataDir, `pid ${process.pid}`]),
+      );
+      assert.ok(Date.now() - started < 1_000);
+      await first.write(table, record("a"), signal);
+      await first[Symbol.asyncDispose]();
+      await using again = await openEmbeddedStore({ dataDir });
+      assert.deepEqual(await again.keys(table, all, signal), ["a"]);
+    });
+  });
+
+  it("is refused to another process, and free again when its owner was killed (ST-12)", async () => {
+    await withDirectory(async (dataDir) => {
+      const child = writer(dataDir);
+      await child.first;
+      await assert.rejects(openEmbeddedStore({ dataDir }), (error) =>
+        refusal(error, 409, [dataDir, `pid ${child.pid}`]),
+      );
+      await child.kill();
+      await using store = await openEmbeddedStore({ dataDir });
+      assert.ok((await store.keys(table, all, signal)).length > 0);
+    });
+  });
+
+  it("loses nothing acknowledged when its process is killed, five times over (ST-01)", {
+    timeout: 60_000,
+  }, async () => {
+    await withDirectory(async (dataDir) => {
+      const acknowledged = new Set<string>();
+      for (let round = 0; round < 5; round++) {
+        const child = writer(dataDir, `r${round}-`);
+        await child.first;
+        await new Promise((resolve) => setTimeout(resolve, 60 * round));
+        for (const key of await child.kill()) acknowledged.add(key);
+        await using store = await openEmbeddedStore({ dataDir });
+        const found = new Map(
+          (await store.list(table, all, signal)).map(({ key, value }) => [key, Buffer.from(value).toString()]),
+        );
+        const lost = [...acknowledged].filter((key) => found.get(key) !== key.repeat(20));
+        assert.deepEqual(
+          lost,
+          [],
+          `round ${round}: ${lost.length} of ${acknowledged.size} acknowledged records are gone`,
+        );
+        const [check] = await store.database.read("PRAGMA integrity_check", [], signal);
+        assert.equal(check?.[0], "ok");
+      }
+      assert.ok(acknowledged.size > 5);
+    });
+  });
+
+  it("that holds a damaged file is refused, naming the file", async () => {
+    await withDirectory(async (dataDir) => {
+      await writeFile(join(dataDir, "micro.db"), "this is no database, and long enough to be read as one ".repeat(100));
+      await assert.rejects(openEmbeddedStore({ dataDir }), (error) =>
+        refusal(error, 500, [join(dataDir, "micro.db"), "damaged"]),
+      );
+      // The directory is free again: the refusal is the same, not "in use".
+      await assert.rejects(openEmbeddedStore({ dataDir }), (error) => refusal(error, 500, ["damaged"]));
+    });
+  });
+
+  it("of a newer version is refused and left as it is", async () => {
+    await withDirectory(async (dataDir) => {
+      const newer = new DatabaseSync(join(dataDir, "micro.db"));
+      newer.exec("PRAGMA user_version = 1000");
+      newer.close();
+      await assert.rejects(openEmbeddedStore({ dataDir }), (error) => refusal(error, 412, ["newer version"]));
+    });
+  });
+
+  it("that can't be made is refused, naming it", async () => {
+    await withDirectory(async (dataDir) => {
+      await writeFile(join(dataDir, "file"), "");
+      await assert.rejects(openEmbeddedStore({ dataDir: join(dataDir, "file", "data") }), (error) =>
+        refusal(error, 503, [join(dataDir, "file", "data"), "MICRO_DATA_DIR"]),
+      );
+    });
+  });
+
+  function refusal(error: unknown, code: number, texts: readonly string[]): boolean {
+    assert.ok(error instanceof MicroError);
+    assert.equal(error.code, code);
+    for (const text of texts) assert.ok(error.detail.includes(text), `${error.detail} does not name ${text}`);
+    return true;
+  }
+});
+
+interface Writer {
+  readonly pid: number;
+  /** Resolves with the first acknowledgement. */
+  readonly first: Promise<void>;
+  /** Kills the process and resolves with the keys it had been told were written. */
+  kill(): Promise<string[]>;
+}
+
+/** A process that writes records and prints each key when its write has resolved. */
+function writer(dataDir: string, prefix = "w"): Writer {
+  const program = `
+    import { writeSync } from "node:fs";
+    import { openEmbeddedStore } from ${JSON.stringify(import.meta.resolve("./store.ts"))};
+    const [dataDir, prefix] = process.argv.slice(1);
+    const store = await openEmbeddedStore({ dataDir });
+    const signal = new AbortController().signal;
+    for (let turn = 0; ; turn++) {
+      await Promise.all(Array.from({ length: 20 }, async (_, index) => {
+        const key = prefix + turn + "." + index;
+        await store.write(${JSON.stringify(table)}, { key, value: new TextEncoder().encode(key.repeat(20)), metadata: {}, expiresAt: undefined }, signal);
+        writeSync(1, key + "\\n");
+      }));
+    }`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program, dataDir, prefix], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  const first = Promise.withResolvers<void>();
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+    first.resolve();
+  });
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  void closed.then(() => first.reject(new Error("the writer ended before it wrote")));
+  return {
+    pid: child.pid ?? 0,
+    first: first.promise,
+    async kill() {
+      child.kill("SIGKILL");
+      await closed;
+      return output.split("\n").slice(0, -1);
+    },
+  };
+}

@@ -1,0 +1,46 @@
+import { Broker, RemoteBroker } from "@microts/blocks/broker";
+import { connection, inherited } from "./connection.ts";
+
+/** A message as a subscriber gets it. */
+export interface Message<T> {
+  /** The body as JSON. */
+  readonly data: T;
+  readonly header: Readonly<Record<string, string>>;
+}
+
+export interface SubscribeOptions {
+  /** Subscribers that name the same queue share the messages between them. Default: every subscriber gets every message. */
+  readonly queue?: string;
+  /** Ends the subscription; so does leaving the loop. */
+  readonly signal?: AbortSignal;
+}
+
+let opened: Broker | undefined;
+
+function open(): Broker {
+  const { rpc, env } = connection();
+  opened ??= new Broker(new RemoteBroker(rpc, env.namespace));
+  return opened;
+}
+
+/** Messages to whoever listens now, at most once each, within the tenant. What must not get lost goes through `events`. */
+export const broker = {
+  /** Resolves when the platform has handed the message to everybody who was subscribed. */
+  async publish(topic: string, data: unknown, header: Readonly<Record<string, string>> = {}): Promise<void> {
+    const { signal } = inherited();
+    const { namespace } = connection().env;
+    const all = { "Content-Type": "application/json", "Micro-Topic": topic, ...header };
+    await open().publish(topic, JSON.stringify(data ?? null), { namespace, header: all, signal });
+  },
+
+  /** Messages from now on, in each publisher's order, until the signal aborts or the loop is left. */
+  async *subscribe<T = unknown>(
+    topic: string,
+    { queue, signal }: SubscribeOptions = {},
+  ): AsyncGenerator<Message<T>, void, undefined> {
+    const { namespace } = connection().env;
+    for await (const { header, body } of await open().subscribe(topic, { namespace, queue, signal })) {
+      yield { header, data: JSON.parse(Buffer.from(body).toString()) as T };
+    }
+  },
+} as const;

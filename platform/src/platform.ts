@@ -1,0 +1,209 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { apiMethods, BlockList, Gateway } from "@microts/blocks/api";
+import { Auth, authMethods } from "@microts/blocks/auth";
+import { Broker, brokerMethods } from "@microts/blocks/broker";
+import { Config, configMethods } from "@microts/blocks/config";
+import { Events, eventsMethods } from "@microts/blocks/events";
+import { Network, networkMethods } from "@microts/blocks/network";
+import { proxyHandler } from "@microts/blocks/proxy";
+import { coreServices, Registry, type RoutingView, registryMethods } from "@microts/blocks/registry";
+import { Runtime, runtimeMethods } from "@microts/blocks/runtime";
+import { Blobs, blobMethods, Store, storeMethods } from "@microts/blocks/store";
+import { defaultNamespace, type Log, silent } from "@microts/core";
+import { type CallHandler, Connections, type Listener, listen, parseAddress, RpcClient } from "@microts/core/rpc";
+import { EmbeddedNetwork, EmbeddedRuntime } from "@microts/driver-embedded";
+import { debugMethods } from "@microts/service/debug";
+import { CoreServices } from "./core-services.ts";
+import { DashboardServer } from "./dashboard/dashboard-server.ts";
+import { PlatformBackend } from "./dashboard-backend.ts";
+import { LocalAdmin } from "./local-admin.ts";
+import { explainBind } from "./port-owner.ts";
+import { type Drivers, openEmbedded } from "./profiles.ts";
+import { RegistryRouter } from "./router.ts";
+import { runtimeOptions } from "./runtime-options.ts";
+import type { Settings } from "./settings.ts";
+import { readVersion } from "./version.ts";
+
+export interface Platform extends AsyncDisposable {
+  /** `host:port` of each entry, as bound. */
+  readonly addresses: { readonly api: string; readonly proxy: string; readonly web: string; readonly network: string };
+  /** The admin's password, only when this start generated it. */
+  readonly adminPassword: string | undefined;
+  /** Where a generated password was written, readable by this user alone. */
+  readonly adminPasswordFile: string;
+}
+
+/** How long running calls may take to finish when the platform stops. */
+const graceMs = 3_000;
+
+/** Starts everything `micro server` is. Rejects, with nothing left running, when a part can't start; the error says which and why. */
+export async function startPlatform(settings: Settings, log: Log = silent): Promise<Platform> {
+  await using stack = new AsyncDisposableStack();
+  const version = await readVersion();
+  const drivers = await openEmbedded(settings, log, stack);
+  const auth = new Auth(drivers.auth);
+  const { adminPassword, adminPasswordFile } = await bootstrap(auth, settings);
+  const registry = stack.use(new Registry(drivers.registry, { log }));
+  const view = await registry.view();
+  const connections = stack.use(new Connections());
+  const ports = await openPorts(settings, stack);
+  const runtimeDriver = stack.use(
+    new EmbeddedRuntime(
+      runtimeOptions({ settings, drivers, auth, registry, view, log, proxyAddress: () => ports.network.address }),
+    ),
+  );
+  const blockList = new BlockList(drivers.blockList);
+  await blockList.refresh();
+  const core = new CoreServices(coreMethods(drivers, auth, registry, runtimeDriver, blockList, ports.network.address));
+  await core.register(registry, ports.network.address, version);
+  ports.answer(
+    proxyHandler({
+      router: new RegistryRouter(view),
+      local: core.tables,
+      connections,
+      account: (authorization) => auth.verify(authorization),
+      authorize: (account, namespace, service, endpoint) =>
+        auth.authorize(account, namespace, { type: "service", name: service, endpoint }),
+    }),
+  );
+  const rpc = new RpcClient({ resolve: () => ports.network.address, connections });
+  const dashboard = await openDashboard(settings, new PlatformBackend(auth, registry, view, rpc), log, stack);
+  const gateway = await openGateway(settings, { auth, view, rpc, blockList, log, version }, stack);
+  const local = stack.use(new LocalAdmin(auth, settings.home, ports.proxy.address, log));
+  await local.start();
+  await runtimeDriver.start();
+  log.info("micro server is ready", {
+    api: gateway.address,
+    proxy: ports.proxy.address,
+    network: ports.network.address,
+    dashboard,
+  });
+  const running = stack.move();
+  return {
+    addresses: { api: gateway.address, proxy: ports.proxy.address, web: dashboard, network: ports.network.address },
+    adminPassword,
+    adminPasswordFile,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+async function bootstrap(
+  auth: Auth,
+  settings: Settings,
+): Promise<Pick<Platform, "adminPassword" | "adminPasswordFile">> {
+  const adminPasswordFile = join(settings.dataDir, "admin-password");
+  const adminPassword = await auth.bootstrapAdmin(settings.adminPassword);
+  if (adminPassword !== undefined) await writeFile(adminPasswordFile, `${adminPassword}\n`, { mode: 0o600 });
+  return { adminPassword, adminPasswordFile };
+}
+
+interface Ports {
+  readonly proxy: Listener;
+  readonly network: Listener;
+  /** Sets who answers; calls that come before wait for it. */
+  answer(handler: CallHandler): void;
+}
+
+/** Binds both gRPC ports first: everything else needs to know the real addresses. */
+async function openPorts(settings: Settings, stack: AsyncDisposableStack): Promise<Ports> {
+  const ready = Promise.withResolvers<CallHandler>();
+  const handler: CallHandler = async (call) => (await ready.promise)(call);
+  const open = async (address: string, what: string, setting: string) => {
+    try {
+      const listener = await listen(handler, { address });
+      stack.defer(() => listener.close(graceMs));
+      return listener;
+    } catch (error) {
+      throw await explainBind(error, address, what, setting);
+    }
+  };
+  const network = await open(settings.networkAddress, "network", "--network_address or MICRO_NETWORK_ADDRESS");
+  const proxy = await open(settings.proxyAddress, "gRPC proxy", "--proxy_address or MICRO_PROXY_ADDRESS");
+  return { network, proxy, answer: ready.resolve };
+}
+
+function coreMethods(
+  drivers: Drivers,
+  auth: Auth,
+  registry: Registry,
+  runtime: EmbeddedRuntime,
+  blockList: BlockList,
+  address: string,
+) {
+  const network = new Network(
+    new EmbeddedNetwork(drivers.registry, {
+      id: `micro-${process.pid}`,
+      address,
+      network: defaultNamespace,
+      metadata: {},
+    }),
+  );
+  const debug = debugMethods();
+  return {
+    api: [...apiMethods(blockList), ...debug],
+    auth: [...authMethods(auth), ...debug],
+    broker: [...brokerMethods(new Broker(drivers.broker)), ...debug],
+    config: [...configMethods(new Config(drivers.config)), ...debug],
+    events: [...eventsMethods(new Events(drivers.events)), ...debug],
+    network: [...networkMethods(network), ...debug],
+    proxy: [...debug],
+    registry: [...registryMethods(registry), ...debug],
+    runtime: [...runtimeMethods(new Runtime(runtime)), ...debug],
+    store: [...storeMethods(new Store(drivers.store)), ...blobMethods(new Blobs(drivers.blobs)), ...debug],
+  };
+}
+
+interface GatewayParts {
+  readonly auth: Auth;
+  readonly view: RoutingView;
+  readonly rpc: RpcClient;
+  readonly blockList: BlockList;
+  readonly log: Log;
+  readonly version: string;
+}
+
+async function openGateway(
+  settings: Settings,
+  { auth, view, rpc, blockList, log, version }: GatewayParts,
+  stack: AsyncDisposableStack,
+): Promise<Gateway> {
+  const domainOf = (namespace: string, service: string) => (coreServices.has(service) ? defaultNamespace : namespace);
+  const gateway = new Gateway({
+    address: settings.apiAddress,
+    version,
+    log,
+    corsOrigins: settings.corsOrigins,
+    resolveService: (namespace, service) => view.entries(domainOf(namespace, service), service)[0],
+    serviceNames: (namespace) => view.names(namespace),
+    account: (authorization) => auth.verify(authorization),
+    authorize: (account, namespace, resource) => auth.authorize(account, namespace, resource),
+    blocked: (id, namespace) => blockList.isBlocked(id, namespace),
+    call: (_, service, endpoint, request, scope) => rpc.unary(service, endpoint, request, { ...scope, format: "json" }),
+    stream: (_, service, endpoint, request, scope) =>
+      rpc.serverStream(service, endpoint, request, { ...scope, format: "json" }),
+    accessLog: (line) => log.debug(line),
+  });
+  try {
+    await gateway.listen();
+  } catch (error) {
+    throw await explainBind(error, settings.apiAddress, "HTTP gateway", "--api_address or MICRO_API_ADDRESS");
+  }
+  stack.defer(() => gateway.close(graceMs));
+  return gateway;
+}
+
+async function openDashboard(
+  settings: Settings,
+  backend: PlatformBackend,
+  log: Log,
+  stack: AsyncDisposableStack,
+): Promise<string> {
+  const { host, port } = parseAddress(settings.webAddress);
+  try {
+    const server = stack.use(await DashboardServer.listen({ backend, host, port, log }));
+    return settings.webAddress.replace(/:\d+$/, `:${server.port}`);
+  } catch (error) {
+    throw await explainBind(error, settings.webAddress, "dashboard", "--web_address or MICRO_WEB_ADDRESS");
+  }
+}

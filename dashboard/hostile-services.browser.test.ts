@@ -56,11 +56,16 @@ describe("hostile services in a browser", { skip: skipBrowser, timeout: 120_000 
       }
     }
     await tab.shot("xss-service");
-    assert.equal(await tab.page.evaluate(() => document.documentElement.getAttribute("data-executed")), null);
+    const executed = () => tab.page.evaluate(() => document.documentElement.getAttribute("data-executed"));
+    assert.equal(await executed(), null);
     assert.equal(
       await tab.page.locator("script:not([src^='/assets/']), iframe, object, embed, base, [onerror]").count(),
       0,
     );
+
+    // Had anything been executed, this test would have seen it.
+    await tab.page.evaluate(() => alert());
+    assert.equal(await executed(), "yes");
   });
 
   it("may not run inline scripts even if one got in (DB-01)", async () => {

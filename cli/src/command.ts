@@ -37,7 +37,9 @@ interface Definition<F extends Flags> {
 }
 
 /** Declares a command; its flags decide what `values` holds. */
-export function command<const F extends Readonly<Record<string, Flag>> = Record<never, never>>(definition: Definition<F>): Command {
+export function command<const F extends Readonly<Record<string, Flag>> = Record<never, never>>(
+  definition: Definition<F>,
+): Command {
   const { summary, args = "", flags, examples = [], plainErrors = false, formats = [], run } = definition;
   return {
     kind: "command",

@@ -18,7 +18,10 @@ export const commands: Readonly<Record<string, Entry>> = {
   login: { summary: "Sign in", load: async () => (await import("./commands/login.ts")).login },
   logout: { summary: "Sign out", load: async () => (await import("./commands/logout.ts")).logout },
   logs: { summary: "Show the logs of a service", load: async () => (await import("./commands/logs.ts")).logs },
-  new: { summary: "Make the folder of a new service", load: async () => (await import("./commands/new.ts")).newService },
+  new: {
+    summary: "Make the folder of a new service",
+    load: async () => (await import("./commands/new.ts")).newService,
+  },
   run: { summary: "Run a service", load: async () => (await import("./commands/run.ts")).run },
   server: { summary: "Run the micro server", load: async () => (await import("./commands/server.ts")).server },
   services: { summary: "List running services", load: async () => (await import("./commands/services.ts")).services },

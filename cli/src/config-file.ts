@@ -60,7 +60,11 @@ async function readTree(path: string): Promise<Tree> {
   } catch {
     // Told below, together with JSON that is no object.
   }
-  throw new CommandError(1, `the config file ${path} is damaged: it is not a JSON object. Repair it, or delete it to start with the defaults`, 500);
+  throw new CommandError(
+    1,
+    `the config file ${path} is damaged: it is not a JSON object. Repair it, or delete it to start with the defaults`,
+    500,
+  );
 }
 
 function ownValue(value: unknown, key: string): unknown {
@@ -68,7 +72,8 @@ function ownValue(value: unknown, key: string): unknown {
 }
 
 function withValue(tree: Tree, [key = "", ...rest]: readonly string[], value: string): Tree {
-  if (key === "" || key === "__proto__") throw new CommandError(1, "a config name is words with dots between them, such as git.baseurl");
+  if (key === "" || key === "__proto__")
+    throw new CommandError(1, "a config name is words with dots between them, such as git.baseurl");
   const below = ownValue(tree, key);
   return { ...tree, [key]: rest.length === 0 ? value : withValue(isObject(below) ? below : {}, rest, value) };
 }

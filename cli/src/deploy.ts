@@ -1,8 +1,8 @@
-import type { Runtime } from "@microts/proto/runtime";
 import type { ServiceClient } from "@microts/core/rpc";
+import type { Runtime } from "@microts/proto/runtime";
 import type { Context } from "./context.ts";
-import { type Packed, packProject, upload } from "./pack/upload.ts";
 import type { Project } from "./pack/project.ts";
+import { type Packed, packProject, upload } from "./pack/upload.ts";
 
 /** What is brought to the runtime, and as what. */
 export interface Deployment {
@@ -60,7 +60,11 @@ export async function update(deployment: Deployment, context: Context): Promise<
   await runtime.update(
     {
       resource: { service: { name, version, source, metadata: { source: sourcePath(packed.project) } } },
-      options: { namespace, entrypoint: packed.project.entrypoint, ...(instances !== undefined && { instances: BigInt(instances) }) },
+      options: {
+        namespace,
+        entrypoint: packed.project.entrypoint,
+        ...(instances !== undefined && { instances: BigInt(instances) }),
+      },
     },
     { signal: context.signal, timeoutMs: deployTimeoutMs },
   );
@@ -71,7 +75,10 @@ export async function update(deployment: Deployment, context: Context): Promise<
 export async function remove(name: string, version: string, context: Context, signal = context.signal): Promise<void> {
   const namespace = await context.session.namespace();
   const runtime = await runtimeClient(context);
-  await runtime.delete({ resource: { service: { name, version } }, options: { namespace } }, { signal, timeoutMs: 60_000 });
+  await runtime.delete(
+    { resource: { service: { name, version } }, options: { namespace } },
+    { signal, timeoutMs: 60_000 },
+  );
 }
 
 export async function runtimeClient({ session }: Context): Promise<ServiceClient<typeof Runtime.method>> {
@@ -81,7 +88,8 @@ export async function runtimeClient({ session }: Context): Promise<ServiceClient
 
 async function packAndWarn({ project }: Deployment, { out }: Context): Promise<Packed> {
   const packed = await packProject(project);
-  for (const link of packed.skippedLinks) out.warn(`left out ${link}: a symbolic link to a folder, or out of the project`);
+  for (const link of packed.skippedLinks)
+    out.warn(`left out ${link}: a symbolic link to a folder, or out of the project`);
   return packed;
 }
 

@@ -11,7 +11,7 @@ export interface Environment {
 }
 
 /** Always there. */
-export const localEnvironment: Environment = {
+const localEnvironment: Environment = {
   name: "local",
   address: "127.0.0.1:8081",
   description: "Local running Micro Server",
@@ -40,7 +40,10 @@ export class Environments {
     const all = await this.list();
     const found = all.find((environment) => environment.name === name);
     if (found !== undefined) return found;
-    const near = hint(name, all.map((environment) => environment.name));
+    const near = hint(
+      name,
+      all.map((environment) => environment.name),
+    );
     throw new CommandError(1, `Env "${name}" not found. ${near}See \`micro env\` for available environments.`, 404);
   }
 
@@ -52,7 +55,10 @@ export class Environments {
   async choose(name: string): Promise<void> {
     const all = await this.list();
     if (!all.some((environment) => environment.name === name)) {
-      const near = hint(name, all.map((environment) => environment.name));
+      const near = hint(
+        name,
+        all.map((environment) => environment.name),
+      );
       throw new CommandError(1, `Environment '${name}' does not exist. ${near}See: micro env`, 404);
     }
     await this.#config.set("env", name);
@@ -88,7 +94,11 @@ export class Environments {
       parsed = undefined;
     }
     if (!isObject(parsed)) {
-      throw new CommandError(1, `"envs" in ${this.#config.path} is damaged: it is not the JSON text of an object. Repair or remove it`, 500);
+      throw new CommandError(
+        1,
+        `"envs" in ${this.#config.path} is damaged: it is not the JSON text of an object. Repair or remove it`,
+        500,
+      );
     }
     return Object.entries(parsed).map(([name, value]) => {
       const entry = isObject(value) ? value : {};

@@ -7,7 +7,11 @@ import type { Surroundings } from "./context.ts";
 import { CommandError } from "./failure.ts";
 
 /** Runs the executable of that name from the PATH, its streams being ours, and returns its exit code. Undefined when there is none. */
-export async function runExecutable(name: string, args: readonly string[], { env, folder, signal }: Surroundings): Promise<number | undefined> {
+export async function runExecutable(
+  name: string,
+  args: readonly string[],
+  { env, folder, signal }: Surroundings,
+): Promise<number | undefined> {
   if (!/^[\w.-]+$/.test(name)) return undefined;
   const path = await findExecutable(name, env["PATH"] ?? "");
   if (path === undefined) return undefined;

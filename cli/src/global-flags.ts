@@ -34,7 +34,8 @@ export function divide(args: readonly string[]): CommandLine {
     if (isHelp(split.name) || split.name === "version" || split.name === "v") continue;
     const key = findFlag(globalFlags, split.name);
     const next = args[at + 1];
-    const takes = key !== undefined && split.value === undefined && takesNext(globalFlags[key as keyof typeof globalFlags], next);
+    const takes =
+      key !== undefined && split.value === undefined && takesNext(globalFlags[key as keyof typeof globalFlags], next);
     if (takes) at++;
     const value = takes ? next : split.value;
     leading.push(key === undefined || value === undefined ? word : `--${key}=${value}`);

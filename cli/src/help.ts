@@ -48,7 +48,10 @@ export function topHelp(commands: readonly (readonly [string, { readonly summary
   const rows = commands.map(([name, { summary }]) => [name, summary]);
   return joinSections([
     ["NAME:", "   micro - run services and call them\n"],
-    ["USAGE:", "   micro [global options] command [options] [arguments...]\n   micro [global options] <service> [endpoint] [--field=value...]\n"],
+    [
+      "USAGE:",
+      "   micro [global options] command [options] [arguments...]\n   micro [global options] <service> [endpoint] [--field=value...]\n",
+    ],
     ["COMMANDS:", spaceTable(rows, "   ")],
     ["GLOBAL OPTIONS:", optionTable(flags, [["--version, -v", "show the version"]])],
   ]);

@@ -18,7 +18,8 @@ export async function findInstallation(): Promise<Installation> {
     const manifest = await readManifest(folder);
     if (manifest?.["name"] === "microts") return { folder, version: String(manifest["version"]) };
     const above = dirname(folder);
-    if (above === folder) throw MicroError.internal("micro", "the micro command is not installed whole: its package.json is missing");
+    if (above === folder)
+      throw MicroError.internal("micro", "the micro command is not installed whole: its package.json is missing");
     folder = above;
   }
 }

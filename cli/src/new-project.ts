@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, normalize, relative, resolve, sep } from "node:path";
 import { CommandError, usageError } from "./failure.ts";
-import { findInstallation, packageFolder } from "./installation.ts";
+import { findInstallation, type Installation, packageFolder } from "./installation.ts";
 
 export interface NewProject {
   readonly name: string;
@@ -11,11 +11,26 @@ export interface NewProject {
   readonly isLinked: boolean;
 }
 
-/** What a service imports. The first three are also what `npm install` finds in the new package.json. */
-const linkedPackages = ["@microts/service", "zod", "@types/node"] as const;
+/** What a service imports, which the server has too, and what the compiler and editors read besides. */
+const dependencies = ["@microts/service", "zod"];
+const devDependencies = ["@types/node"];
 
 /** Parts of the platform, whose names services can't have. */
-const platformNames = ["api", "auth", "broker", "config", "events", "network", "proxy", "registry", "router", "runtime", "server", "store", "web"];
+const platformNames = [
+  "api",
+  "auth",
+  "broker",
+  "config",
+  "events",
+  "network",
+  "proxy",
+  "registry",
+  "router",
+  "runtime",
+  "server",
+  "store",
+  "web",
+];
 
 /**
  * Writes a service from the template. Its packages are links to the copies in this installation, which package.json names as `file:`
@@ -25,18 +40,29 @@ export async function makeProject(path: string, folder: string): Promise<NewProj
   if (isAbsolute(path)) throw usageError(`"${path}" is an absolute path: go to the folder above and give a name`);
   const name = basename(normalize(path));
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) || name.length > 63) {
-    throw usageError(`"${name}" cannot be a service's name: use lower-case letters and digits, with single dashes between, beginning with a letter`);
+    throw usageError(
+      `"${name}" cannot be a service's name: use lower-case letters and digits, with single dashes between, beginning with a letter`,
+    );
   }
   if (platformNames.includes(name)) throw usageError(`"${name}" is the name of a part of the platform; choose another`);
   const target = resolve(folder, path);
   await makeFolder(target, path);
   const installation = await findInstallation();
-  const packages = await Promise.all(linkedPackages.map(async (each) => [each, await packageFolder(installation, each)] as const));
-  const found = packages.filter((pair): pair is [(typeof linkedPackages)[number], string] => pair[1] !== undefined);
-  const template = join(installation.folder, "templates", "service");
-  const files = await writeTemplate(template, target, { name, dependencies: dependencyLines(found) });
+  const [own, dev] = await Promise.all(
+    [dependencies, devDependencies].map((names) => findPackages(installation, names)),
+  );
+  const values = { name, dependencies: fileSpecs(own), devDependencies: fileSpecs(dev) };
+  const files = await writeTemplate(join(installation.folder, "templates", "service"), target, values);
+  const found = [...(own ?? []), ...(dev ?? [])];
   await Promise.all(found.map(([each, from]) => link(from, join(target, "node_modules", each))));
-  return { name, files, isLinked: found.length === linkedPackages.length };
+  return { name, files, isLinked: found.length === dependencies.length + devDependencies.length };
+}
+
+type Located = readonly (readonly [name: string, folder: string])[];
+
+async function findPackages(installation: Installation, names: readonly string[]): Promise<Located> {
+  const found = await Promise.all(names.map(async (name) => [name, await packageFolder(installation, name)] as const));
+  return found.flatMap(([name, folder]) => (folder === undefined ? [] : [[name, folder] as const]));
 }
 
 async function makeFolder(target: string, path: string): Promise<void> {
@@ -49,7 +75,11 @@ async function makeFolder(target: string, path: string): Promise<void> {
   }
 }
 
-async function writeTemplate(template: string, target: string, values: Readonly<Record<string, string>>): Promise<string[]> {
+async function writeTemplate(
+  template: string,
+  target: string,
+  values: Readonly<Record<string, string>>,
+): Promise<string[]> {
   const entries = await readdir(template, { recursive: true, withFileTypes: true });
   const files: string[] = [];
   for (const entry of entries.filter((each) => each.isFile())) {
@@ -58,7 +88,10 @@ async function writeTemplate(template: string, target: string, values: Readonly<
     const to = relative(template, from).replace(/(^|[\\/])gitignore$/, "$1.gitignore");
     const text = await readFile(from, "utf8");
     await mkdir(dirname(join(target, to)), { recursive: true });
-    await writeFile(join(target, to), text.replace(/"?\{\{(\w+)\}\}"?/g, (whole, key: string) => fill(whole, values[key] ?? "")));
+    await writeFile(
+      join(target, to),
+      text.replace(/"?\{\{(\w+)\}\}"?/g, (whole, key: string) => fill(whole, values[key] ?? "")),
+    );
     files.push(to.split(sep).join("/"));
   }
   return files.toSorted();
@@ -71,8 +104,9 @@ function fill(whole: string, value: string): string {
   return before + value + after;
 }
 
-function dependencyLines(found: readonly (readonly [string, string])[]): string {
-  const entries = found.map(([name, from]) => [name, `file:${from.split(sep).join("/")}`]);
+/** JSON for package.json, indented as it stands there. */
+function fileSpecs(packages: Located = []): string {
+  const entries = packages.map(([name, from]) => [name, `file:${from.split(sep).join("/")}`]);
   return JSON.stringify(Object.fromEntries(entries), undefined, 2).replaceAll("\n", "\n  ");
 }
 

@@ -40,7 +40,19 @@ export interface Located {
 }
 
 /** Core services run in the platform's own namespace, whatever the user's is. */
-const coreServices = new Set(["api", "auth", "broker", "config", "events", "network", "proxy", "registry", "router", "runtime", "store"]);
+const coreServices = new Set([
+  "api",
+  "auth",
+  "broker",
+  "config",
+  "events",
+  "network",
+  "proxy",
+  "registry",
+  "router",
+  "runtime",
+  "store",
+]);
 
 /**
  * What runs, asked from the registry in JSON: the commands that people run most then start without loading protobuf.
@@ -99,8 +111,8 @@ function servicesOf(reply: unknown): Service[] {
     version: textOf(service, "version"),
     endpoints: listOf(field(service, "endpoints")).map((endpoint) => ({
       name: textOf(endpoint, "name"),
-      request: valueOf(field(endpoint, "request")),
-      response: valueOf(field(endpoint, "response")),
+      request: schemaFrom(field(endpoint, "request")),
+      response: schemaFrom(field(endpoint, "response")),
       metadata: metadataOf(endpoint),
     })),
     nodes: listOf(field(service, "nodes")).map((node) => ({
@@ -111,15 +123,17 @@ function servicesOf(reply: unknown): Service[] {
   }));
 }
 
-function valueOf(value: unknown): Value | undefined {
+function schemaFrom(value: unknown): Value | undefined {
   if (!isObject(value)) return undefined;
-  const values = listOf(value["values"]).flatMap((each) => valueOf(each) ?? []);
+  const values = listOf(value["values"]).flatMap((each) => schemaFrom(each) ?? []);
   return { name: textOf(value, "name"), type: textOf(value, "type"), values };
 }
 
 function metadataOf(value: unknown): Record<string, string> {
   const metadata = field(value, "metadata");
-  return isObject(metadata) ? Object.fromEntries(Object.entries(metadata).map(([key, text]) => [key, String(text)])) : {};
+  return isObject(metadata)
+    ? Object.fromEntries(Object.entries(metadata).map(([key, text]) => [key, String(text)]))
+    : {};
 }
 
 function field(value: unknown, name: string): unknown {

@@ -22,7 +22,9 @@ export async function main(args: readonly string[], around: Surroundings): Promi
     return 0;
   } catch (error) {
     const { exitCode, error: failure, text } = failureOf(error, isPlain);
-    const words = isJson ? JSON.stringify({ ...failure.toJSON(), detail: text }) : text;
+    // A mapped text says more than the error; one that stands for the error itself is the error's own.
+    const detail = exitCode >= 127 ? failure.detail : text;
+    const words = isJson ? JSON.stringify({ ...failure.toJSON(), detail }) : text;
     if (text !== "" && !(around.signal.aborted && exitCode === 130)) around.stderr.write(`${words}\n`);
     return exitCode;
   }
@@ -49,7 +51,12 @@ async function find(given: CommandLine, isJson: boolean, around: Surroundings): 
   }
   const entry = Object.hasOwn(commands, line.name) ? commands[line.name] : undefined;
   if (entry === undefined) return runOther(line, around);
-  return descend(await entry.load(), `micro ${line.name}`, line.help && !line.rest.includes("--help") ? [...line.rest, "--help"] : line.rest, print);
+  return descend(
+    await entry.load(),
+    `micro ${line.name}`,
+    line.help && !line.rest.includes("--help") ? [...line.rest, "--help"] : line.rest,
+    print,
+  );
 }
 
 /** `micro help run` is `micro run --help`. */
@@ -60,10 +67,16 @@ function helpAsFlag(line: CommandLine): CommandLine {
 }
 
 /** Follows words through groups to a command; shows a group's help where the words end. */
-function descend(node: Command | Group, path: string, rest: readonly string[], print: (text: string) => number): Found | number {
+function descend(
+  node: Command | Group,
+  path: string,
+  rest: readonly string[],
+  print: (text: string) => number,
+): Found | number {
   if (node.kind === "command") {
     const before = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
-    const wantsHelp = before.some((word) => isHelp(splitFlag(word)?.name ?? "")) || (before[0] === "help" && node.args === "");
+    const wantsHelp =
+      before.some((word) => isHelp(splitFlag(word)?.name ?? "")) || (before[0] === "help" && node.args === "");
     return wantsHelp ? print(commandHelp(path, node)) : { command: node, path, rest };
   }
   const [word, ...others] = rest;
@@ -78,7 +91,9 @@ function descend(node: Command | Group, path: string, rest: readonly string[], p
 }
 
 function unknownSubcommand(path: string, word: string, names: readonly string[]): CommandError {
-  return usageError(`Unrecognized subcommand for ${path}: ${word}. ${hint(word, names)}Please refer to '${path} --help'`);
+  return usageError(
+    `Unrecognized subcommand for ${path}: ${word}. ${hint(word, names)}Please refer to '${path} --help'`,
+  );
 }
 
 async function runCommand({ command, path, rest }: Found, line: CommandLine, around: Surroundings): Promise<void> {
@@ -106,7 +121,8 @@ function checkWords(path: string, { args }: Command, words: readonly string[]): 
   const usage = `Usage: ${path} ${args}`.trim();
   if (words.length < needed.length) throw usageError(`${path} needs ${needed[words.length]}. ${usage}`);
   const isOpen = names.some((name) => name.includes("…"));
-  if (!isOpen && words.length > names.length) throw usageError(`${path} has no use for "${words[names.length]}". ${usage}`);
+  if (!isOpen && words.length > names.length)
+    throw usageError(`${path} has no use for "${words[names.length]}". ${usage}`);
 }
 
 async function runOther(line: CommandLine, around: Surroundings): Promise<number> {
@@ -126,5 +142,7 @@ async function versionText(isJson: boolean): Promise<string> {
 
 /** Looked for by eye, because errors in the flags themselves should be printed in the right form too. */
 function asksForJson(args: readonly string[]): boolean {
-  return args.some((word, at) => /^--?output=json$/.test(word) || (/^--?output$/.test(word) && args[at + 1] === "json"));
+  return args.some(
+    (word, at) => /^--?output=json$/.test(word) || (/^--?output$/.test(word) && args[at + 1] === "json"),
+  );
 }

@@ -9,7 +9,7 @@ export interface ServiceRef {
   readonly version: string;
 }
 
-export const defaultVersion = "latest";
+const defaultVersion = "latest";
 
 /** `helloworld@v2`, `.`, `./helloworld` or `hello.ts` → name and version (default `latest`). */
 export async function serviceRef(text: string, context: Context): Promise<ServiceRef> {
@@ -20,12 +20,18 @@ export async function serviceRef(text: string, context: Context): Promise<Servic
 }
 
 /** The project that `micro run` and `micro update` are given, and the name and version it runs as. */
-export async function sourceRef(text: string, chosenName: string | undefined, context: Context): Promise<ServiceRef & { readonly project: Project }> {
+export async function sourceRef(
+  text: string,
+  chosenName: string | undefined,
+  context: Context,
+): Promise<ServiceRef & { readonly project: Project }> {
   const { path, version } = splitVersion(text);
   const project = await findProject(path, context.folder, context.env["HOME"]);
   const name = chosenName ?? project.name;
   if (!/^[A-Za-z0-9][\w.-]{0,127}$/.test(name)) {
-    throw usageError(`"${name}" cannot be a service's name: use letters, digits, -, _ and dots, and choose one with --name`);
+    throw usageError(
+      `"${name}" cannot be a service's name: use letters, digits, -, _ and dots, and choose one with --name`,
+    );
   }
   return { project, name, version: version ?? defaultVersion };
 }

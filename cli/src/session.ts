@@ -1,6 +1,14 @@
 import { join } from "node:path";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
-import { authorizationKey, defaultNamespace, homeDir, type Metadata, MicroError, namespaceKey, readLocalCredentials } from "@microts/core";
+import {
+  authorizationKey,
+  defaultNamespace,
+  homeDir,
+  type Metadata,
+  MicroError,
+  namespaceKey,
+  readLocalCredentials,
+} from "@microts/core";
 import type { RpcClient, ServiceClient } from "@microts/core/rpc";
 import { ConfigFile, configPath } from "./config-file.ts";
 import { type Environment, Environments } from "./environments.ts";
@@ -54,7 +62,10 @@ export class Session implements AsyncDisposable {
     if (address !== undefined) return { name, address, description: "" };
     const environment = await this.environments.get(name);
     if (environment.address === "") {
-      throw new CommandError(1, `the environment "${name}" has no address. Give it one: micro env add ${name} host:port`);
+      throw new CommandError(
+        1,
+        `the environment "${name}" has no address. Give it one: micro env add ${name} host:port`,
+      );
     }
     return environment;
   }
@@ -117,7 +128,11 @@ export class Session implements AsyncDisposable {
   }
 
   /** Runs `use` with a typed client that sends no token, for signing in. */
-  async anonymously<T extends GenServiceMethods, R>(descriptor: GenService<T>, service: string, use: (client: ServiceClient<T>) => Promise<R>): Promise<R> {
+  async anonymously<T extends GenServiceMethods, R>(
+    descriptor: GenService<T>,
+    service: string,
+    use: (client: ServiceClient<T>) => Promise<R>,
+  ): Promise<R> {
     const { serviceClient } = await import("@microts/core/rpc");
     const namespace = await this.namespace();
     await using rpc = await this.#open(async () => ({ [namespaceKey]: namespace }));
@@ -154,7 +169,9 @@ export class Session implements AsyncDisposable {
       // A refresh token is good once: another micro command may have used it in this moment.
       const other = await this.tokens.get(owner);
       if (other !== undefined && other.refreshToken !== stored.refreshToken) return other.accessToken;
-      this.#warn(`The login of ${owner.account} has ended (${error.detail}). Sign in again with: micro login, or forget it with: micro logout`);
+      this.#warn(
+        `The login of ${owner.account} has ended (${error.detail}). Sign in again with: micro login, or forget it with: micro logout`,
+      );
       return undefined;
     }
   }
@@ -177,8 +194,16 @@ export class Session implements AsyncDisposable {
 }
 
 /** The token of an `Auth.Token` reply. Throws 500 when the server sent none. */
-export function storedToken(token: { accessToken: string; refreshToken: string; created: bigint; expiry: bigint } | undefined): StoredToken {
-  if (token === undefined || token.accessToken === "") throw MicroError.internal("micro", "the server answered without a token");
+export function storedToken(
+  token: { accessToken: string; refreshToken: string; created: bigint; expiry: bigint } | undefined,
+): StoredToken {
+  if (token === undefined || token.accessToken === "")
+    throw MicroError.internal("micro", "the server answered without a token");
   const { accessToken, refreshToken, created, expiry } = token;
-  return { accessToken, refreshToken, created: new Date(Number(created) * 1000), expiry: new Date(Number(expiry) * 1000) };
+  return {
+    accessToken,
+    refreshToken,
+    created: new Date(Number(created) * 1000),
+    expiry: new Date(Number(expiry) * 1000),
+  };
 }

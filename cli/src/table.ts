@@ -4,7 +4,9 @@ const tabWidth = 8;
 export function tabTable(rows: readonly (readonly string[])[], gap = 0): string {
   const stops = columnWidths(rows).map((width) => Math.ceil((width + 1) / tabWidth) * tabWidth);
   return rows
-    .map((row) => row.map((cell, index) => (index === row.length - 1 ? cell : pad(cell, stops[index] ?? 0, gap))).join(""))
+    .map((row) =>
+      row.map((cell, index) => (index === row.length - 1 ? cell : pad(cell, stops[index] ?? 0, gap))).join(""),
+    )
     .map((line) => `${line}\n`)
     .join("");
 }
@@ -13,7 +15,9 @@ export function tabTable(rows: readonly (readonly string[])[], gap = 0): string 
 export function spaceTable(rows: readonly (readonly string[])[], indent = ""): string {
   const widths = columnWidths(rows);
   return rows
-    .map((row) => row.map((cell, index) => cell + " ".repeat(Math.max(0, (widths[index] ?? 0) - length(cell)))).join("  "))
+    .map((row) =>
+      row.map((cell, index) => cell + " ".repeat(Math.max(0, (widths[index] ?? 0) - length(cell)))).join("  "),
+    )
     .map((line) => `${(indent + line).trimEnd()}\n`)
     .join("");
 }

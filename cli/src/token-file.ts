@@ -30,7 +30,12 @@ export class TokenFile {
     const encoded = (await this.#lines()).get(keyOf(owner));
     if (encoded === undefined) return undefined;
     const token = decodeToken(encoded);
-    if (token === undefined) throw new CommandError(1, `the login of ${owner.account} in ${this.path} is damaged. Sign in again with: micro login`, 500);
+    if (token === undefined)
+      throw new CommandError(
+        1,
+        `the login of ${owner.account} in ${this.path} is damaged. Sign in again with: micro login`,
+        500,
+      );
     return token;
   }
 
@@ -57,7 +62,9 @@ export class TokenFile {
     }
     const lines = text.split("\n").map((line) => line.trim());
     return new Map(
-      lines.filter((line) => line.includes(":")).map((line) => [line.slice(0, line.lastIndexOf(":")), line.slice(line.lastIndexOf(":") + 1)]),
+      lines
+        .filter((line) => line.includes(":"))
+        .map((line) => [line.slice(0, line.lastIndexOf(":")), line.slice(line.lastIndexOf(":") + 1)]),
     );
   }
 
@@ -72,7 +79,12 @@ function keyOf({ address, namespace, account }: TokenOwner): string {
 }
 
 function encodeToken({ accessToken, refreshToken, created, expiry }: StoredToken): string {
-  const json = { access_token: accessToken, refresh_token: refreshToken, created: created.toISOString(), expiry: expiry.toISOString() };
+  const json = {
+    access_token: accessToken,
+    refresh_token: refreshToken,
+    created: created.toISOString(),
+    expiry: expiry.toISOString(),
+  };
   return Buffer.from(JSON.stringify(json)).toString("base64");
 }
 
@@ -83,7 +95,12 @@ function decodeToken(encoded: string): StoredToken | undefined {
     const { access_token: accessToken, refresh_token: refreshToken, created, expiry } = parsed;
     const expires = new Date(String(expiry));
     if (typeof accessToken !== "string" || Number.isNaN(expires.getTime())) return undefined;
-    return { accessToken, refreshToken: String(refreshToken ?? ""), created: new Date(String(created)), expiry: expires };
+    return {
+      accessToken,
+      refreshToken: String(refreshToken ?? ""),
+      created: new Date(String(created)),
+      expiry: expires,
+    };
   } catch {
     return undefined;
   }

@@ -5,7 +5,7 @@ import type { ConfigDriver } from "@microts/blocks/config";
 import type { EventsDriver } from "@microts/blocks/events";
 import type { RegistryDriver } from "@microts/blocks/registry";
 import type { BlobDriver, StoreDriver } from "@microts/blocks/store";
-import type { Log } from "@microts/core";
+import { type Log, MicroError } from "@microts/core";
 import {
   EmbeddedAuth,
   EmbeddedBlockList,
@@ -37,7 +37,7 @@ export interface Drivers {
 /** Everything in this process and in the data directory. The stack closes what was opened, last first. */
 export async function openEmbedded(settings: Settings, log: Log, stack: AsyncDisposableStack): Promise<Drivers> {
   const { dataDir } = settings;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeDataDirectory(dataDir);
   const store = stack.use(await openEmbeddedStore({ dataDir, log }));
   const [blobs, keys, configKey] = await Promise.all([
     openEmbeddedBlobs(store.database),
@@ -56,4 +56,15 @@ export async function openEmbedded(settings: Settings, log: Log, stack: AsyncDis
     auth: stack.use(new EmbeddedAuth({ store, keys, log })),
     blockList: stack.use(new EmbeddedBlockList(store)),
   };
+}
+
+async function makeDataDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw MicroError.badRequest(
+      "server",
+      `can't make the data directory ${path}: ${(error as Error).message}. Name another with --data_dir or MICRO_DATA_DIR`,
+    );
+  }
 }

@@ -108,7 +108,11 @@ function endpointOf({ name, kind }: Method): Endpoint {
 }
 
 function helloworld(requests: string[]): Method[] {
-  const method = (name: string, kind: MethodKind, handle: (request: Readonly<Record<string, unknown>>) => unknown): Method => ({
+  const method = (
+    name: string,
+    kind: MethodKind,
+    handle: (request: Readonly<Record<string, unknown>>) => unknown,
+  ): Method => ({
     name: `Helloworld.${name}`,
     kind,
     decode: (bytes) => Buffer.from(bytes).toString(),

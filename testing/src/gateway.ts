@@ -113,7 +113,18 @@ export async function serveGateway(options: Partial<GatewayOptions> = {}): Promi
     accessLog: (line) => accessLines.push(line),
     ...options,
   });
-  await gateway.listen();
+  const dispose = async () => {
+    await gateway[Symbol.asyncDispose]();
+    await rpc[Symbol.asyncDispose]();
+    await connections[Symbol.asyncDispose]();
+    await listener.close(0);
+  };
+  try {
+    await gateway.listen();
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
   const tokens = {
     admin: await sign(account("admin", "micro", ["admin"])),
     jane: await sign(account("jane", "micro", [])),
@@ -127,12 +138,7 @@ export async function serveGateway(options: Partial<GatewayOptions> = {}): Promi
     rules,
     accessLines,
     errors,
-    async [Symbol.asyncDispose]() {
-      await gateway[Symbol.asyncDispose]();
-      await rpc[Symbol.asyncDispose]();
-      await connections[Symbol.asyncDispose]();
-      await listener.close(0);
-    },
+    [Symbol.asyncDispose]: dispose,
   };
 }
 
@@ -185,6 +191,9 @@ function helloworld(backend: Backend): Method[] {
     method("Fail", "unary", async (text) => {
       const { code } = JSON.parse(text);
       throw new MicroError(code, "helloworld", `failed with ${code}`);
+    }),
+    method("Crash", "unary", async () => {
+      throw new TypeError("undefined is not a function");
     }),
     method("Slow", "unary", (_text, { signal }) => cancelled(signal)),
     method("Wait", "unary", async (text) => {

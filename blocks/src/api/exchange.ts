@@ -21,7 +21,10 @@ export class Exchange {
   answeredAtMs = 0;
   /** The connection ends with this answer. */
   mustClose = false;
+  isLogged = false;
   isStream = false;
+  /** The rest of the request can't be read. */
+  isBroken = false;
   #controller: AbortController | undefined;
   #reason: unknown;
 

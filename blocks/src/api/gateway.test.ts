@@ -19,7 +19,7 @@ const post = (body: string, contentType = "application/json", headers: Record<st
   body,
   headers: { "content-type": contentType, ...headers },
 });
-const stack = /\bat .*:\d+:\d+|node:internal|\.ts\b/;
+const stack = /\bat [^"]*:\d+:\d+|node:internal|\.ts\b|TypeError/;
 
 const scenarios: Scenario[] = [
   {
@@ -280,8 +280,7 @@ const scenarios: Scenario[] = [
   },
   {
     name: "a service's failure, without a stack (GW-20)",
-    request: "/helloworld/fail",
-    init: post("{}"),
+    request: "/helloworld/crash",
     status: 500,
     never: stack,
   },

@@ -1,35 +1,17 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { type Account, type Log, MicroError, namespaceKey, silent } from "@microts/core";
-import type { Endpoint } from "../registry/index.ts";
+import { type Log, MicroError, silent } from "@microts/core";
 import { accessLine } from "./access-log.ts";
-import { readBody } from "./body.ts";
-import { metadataOf } from "./call-metadata.ts";
-import { namespaceOf, refuseBlocked } from "./caller.ts";
 import { Cors } from "./cors.ts";
-import { authorizationOf } from "./credentials.ts";
 import { Exchange } from "./exchange.ts";
 import { bind, createListener } from "./listener.ts";
-import { findEndpoint, isStream, unknownEndpoint, unknownService } from "./lookup.ts";
-import { type CallScope, defaultLimits, type GatewayOptions, type Limits } from "./options.ts";
-import { Peers } from "./peer.ts";
-import { blameBody, requestBytes } from "./request.ts";
-import { checkHead, pathOf } from "./request-head.ts";
-import { Resolver, type Target } from "./resolve/index.ts";
-import { answer, answerError } from "./respond.ts";
-import { answerStream, streamFormat } from "./stream.ts";
+import { defaultLimits, type GatewayOptions, type Limits } from "./options.ts";
+import { Pipeline } from "./pipeline.ts";
+import { answerError } from "./respond.ts";
 
 const gatewayId = "go.micro.api";
-const jsonHeaders = ["Content-Type", "application/json", "X-Content-Type-Options", "nosniff"];
-const withBody: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 const sweepMs = 250;
-
-interface Caller {
-  readonly account: Account | undefined;
-  readonly authorization: string | undefined;
-  readonly namespace: string;
-}
 
 /**
  * The HTTP/JSON gateway: a request's path names a service and an endpoint, its query and body become the JSON that the service is called with,
@@ -40,8 +22,7 @@ export class Gateway implements AsyncDisposable {
   readonly #limits: Limits;
   readonly #log: Log;
   readonly #cors: Cors;
-  readonly #peers: Peers;
-  readonly #resolver = new Resolver();
+  readonly #pipeline: Pipeline;
   readonly #server: Server;
   readonly #running = new Set<Exchange>();
   #sweeper: NodeJS.Timeout | undefined;
@@ -54,7 +35,7 @@ export class Gateway implements AsyncDisposable {
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#log = options.log ?? silent;
     this.#cors = new Cors(options.corsOrigins);
-    this.#peers = new Peers(options.trustedProxies);
+    this.#pipeline = new Pipeline(options, this.#limits, this.#cors, (reason) => this.#errorOf(reason));
     this.#server = createListener(this.#limits, {
       request: (request, response, expectsContinue) => this.#serve(request, response, expectsContinue),
       malformed: (socket, error) => this.#malformed(socket, error),
@@ -92,160 +73,61 @@ export class Gateway implements AsyncDisposable {
     exchange.mustClose = this.#closing !== undefined;
     this.#running.add(exchange);
     response.on("close", () => this.#ended(exchange));
-    this.#run(exchange).catch((reason: unknown) => this.#fail(exchange, reason));
-  }
-
-  /** One request from path to answer. */
-  async #run(exchange: Exchange): Promise<void> {
-    exchange.clientAddress = this.#peers.clientAddress(exchange.request);
-    checkHead(exchange);
-    if (this.#answerMeta(exchange)) return;
-    const path = pathOf(exchange);
-    const target = this.#resolver.resolve(path);
-    const caller = await this.#identify(exchange);
-    const allowed = this.#options.authorize(caller.account, caller.namespace, target.resource);
-    if (allowed !== undefined) await allowed;
-    const endpoint = await this.#find(target, caller);
-    this.#resolver.remember(path, target);
-    const body = readBody(exchange, this.#limits.maxBodyBytes);
-    const request = this.#request(exchange, endpoint, body === undefined ? undefined : await body);
-    await (isStream(endpoint)
-      ? this.#stream(exchange, target, caller, request)
-      : this.#call(exchange, target, caller, request));
-  }
-
-  /** Answers what is not for a service. */
-  #answerMeta(exchange: Exchange): boolean {
-    const { request, path } = exchange;
-    const { method = "" } = request;
-    const origin = request.headers.origin;
-    if (method === "OPTIONS") {
-      this.#answer(exchange, 204, "", this.#cors.preflight(origin));
-      return true;
-    }
-    if (!withBody.has(method) && method !== "GET" && method !== "HEAD") {
-      throw new MicroError(405, gatewayId, `${method} is not answered here. Use GET with a query, or POST with a body`);
-    }
-    if (path !== "/" && path !== "/favicon.ico") return false;
-    const body = path === "/" ? JSON.stringify({ version: this.#options.version }) : "";
-    this.#answer(exchange, 200, body, [...(path === "/" ? jsonHeaders : []), ...this.#cors.headers(origin)]);
-    return true;
-  }
-
-  async #identify(exchange: Exchange): Promise<Caller> {
-    const { request } = exchange;
-    const authorization = authorizationOf(request.headers, this.#peers.scheme(request), this.#cors);
-    const found = authorization === undefined ? undefined : this.#options.account(authorization);
-    const account = found instanceof Promise ? await found : found;
-    exchange.account = account;
-    const namespace = namespaceOf(request.headers[namespaceKey] as string | undefined, account);
-    const { blocked } = this.#options;
-    if (account !== undefined && blocked !== undefined) refuseBlocked(account, namespace, blocked);
-    return { account, authorization, namespace };
-  }
-
-  /** Undefined when the service publishes no endpoints. Throws 404. */
-  async #find(target: Target, { account, namespace }: Caller): Promise<Endpoint | undefined> {
-    const maySee = async (name: string, endpoint: string) => {
-      try {
-        await this.#options.authorize(account, namespace, { type: "service", name, endpoint });
-        return true;
-      } catch {
-        return false;
-      }
-    };
-    const service = this.#options.resolveService(namespace, target.service);
-    if (service === undefined) throw await unknownService(target, namespace, this.#options, maySee);
-    const endpoint = findEndpoint(service, target.endpoint);
-    if (endpoint === undefined && service.endpoints.length > 0)
-      throw await unknownEndpoint(target, namespace, service, maySee);
-    return endpoint;
-  }
-
-  #request(exchange: Exchange, endpoint: Endpoint | undefined, body: Buffer | undefined): Uint8Array {
-    const contentType = exchange.request.headers["content-type"];
-    return requestBytes({ query: exchange.query, contentType, body, schema: endpoint?.request });
-  }
-
-  async #call(exchange: Exchange, target: Target, caller: Caller, request: Uint8Array): Promise<void> {
-    const deadline = new Date(Date.now() + this.#limits.timeoutMs);
-    exchange.deadlineAtMs = deadline.getTime();
-    const scope = this.#scope(exchange, caller, deadline);
-    let reply: Uint8Array;
-    try {
-      reply = await this.#options.call(caller.namespace, target.service, target.endpoint, request, scope);
-    } catch (reason) {
-      throw blameBody(reason, request);
-    }
-    const cors = this.#cors.headers(exchange.request.headers.origin);
-    if (reply.byteLength === 0) this.#answer(exchange, 204, "", cors);
-    else this.#answer(exchange, 200, reply, [...jsonHeaders, ...cors]);
-  }
-
-  async #stream(exchange: Exchange, target: Target, caller: Caller, request: Uint8Array): Promise<void> {
-    exchange.isStream = true;
-    const format = streamFormat(exchange.request.headers.accept);
-    const cors = this.#cors.headers(exchange.request.headers.origin);
-    const none = async function* () {};
-    const scope = this.#scope(exchange, caller, undefined);
-    const messages =
-      exchange.request.method === "HEAD"
-        ? none()
-        : this.#options.stream(caller.namespace, target.service, target.endpoint, request, scope);
-    await answerStream(exchange, messages, { format, cors, toError: (reason) => this.#errorOf(reason) });
-    this.#logAccess(exchange);
-  }
-
-  #scope(exchange: Exchange, { account, authorization, namespace }: Caller, deadline: Date | undefined): CallScope {
-    const { headers, socket } = exchange.request;
-    const isTrusted = this.#peers.isTrusted(socket.remoteAddress ?? "");
-    const address = exchange.clientAddress;
-    return {
-      metadata: metadataOf(headers, { namespace, authorization, address, isTrusted }),
-      get signal() {
-        return exchange.signal;
-      },
-      deadline,
-      account,
-    };
-  }
-
-  #answer(exchange: Exchange, status: number, body: Uint8Array | string, headers: readonly string[]): void {
-    if (exchange.status !== 0) return;
-    answer(exchange, status, body, headers);
-    this.#logAccess(exchange);
+    this.#pipeline.run(exchange).then(
+      () => this.#logAccess(exchange),
+      (reason: unknown) => this.#fail(exchange, reason),
+    );
   }
 
   #fail(exchange: Exchange, reason: unknown): void {
-    const error = this.#errorOf(reason);
+    this.#tell(exchange, this.#errorOf(reason));
+  }
+
+  #tell(exchange: Exchange, error: MicroError): void {
     if (exchange.status !== 0) {
       if (!exchange.response.writableEnded) exchange.response.destroy();
       return;
     }
-    answerError(exchange, error, this.#cors.headers(exchange.request.headers.origin));
-    this.#logAccess(exchange);
+    try {
+      answerError(exchange, error, this.#cors.headers(exchange.request.headers.origin));
+      this.#logAccess(exchange);
+    } catch (second) {
+      // Nothing may escape from here: it would end the process.
+      this.#log.error("an error could not be answered", { error: String(second) });
+      exchange.response.destroy();
+    }
   }
 
-  /** What a caller is told: a MicroError as it is; of anything else, which is our own fault, only a number to find it by. */
+  /**
+   * What a caller is told: a MicroError as it is; of anything else, which is our own fault, only a number to find it by. A deadline that passed
+   * behind the gateway (408) becomes 504, since a 408 tells clients that they were too slow themselves, and browsers then ask again.
+   */
   #errorOf(reason: unknown): MicroError {
     const isKnown =
       reason instanceof MicroError || (reason instanceof Error && /^(?:Abort|Timeout)Error$/.test(reason.name));
-    if (isKnown) return MicroError.from(reason, gatewayId);
+    if (isKnown) {
+      const error = MicroError.from(reason, gatewayId);
+      return error.code === 408 ? new MicroError(504, error.id, error.detail, { cause: error }) : error;
+    }
     const reference = randomUUID();
     this.#log.error("request failed", { reference, error: reason instanceof Error ? reason.stack : String(reason) });
     return MicroError.internal(gatewayId, `The gateway failed to answer. The server's log says why under ${reference}`);
   }
 
   #logAccess(exchange: Exchange): void {
+    if (exchange.isLogged) return;
+    exchange.isLogged = true;
     this.#options.accessLog?.(accessLine(exchange));
   }
 
   #ended(exchange: Exchange): void {
     this.#running.delete(exchange);
+    // An answer that began before the closing did not say that its connection ends.
+    if (this.#closing !== undefined) setImmediate(() => this.#server.closeIdleConnections());
     if (exchange.response.writableFinished) return;
     exchange.abort(new DOMException("the client went away", "AbortError"));
     // Nobody reads this answer; the log shall say 499 all the same.
-    if (exchange.status === 0) this.#fail(exchange, new MicroError(499, gatewayId, "the client went away"));
+    if (exchange.status === 0) this.#tell(exchange, new MicroError(499, gatewayId, "the client went away"));
   }
 
   #malformed(socket: Duplex, error: MicroError): boolean {
@@ -255,7 +137,10 @@ export class Gateway implements AsyncDisposable {
       isRunning = true;
       exchange.mustClose = true;
       // The body of this very request is broken; otherwise it is what came behind it, which nobody will read.
-      if (!exchange.request.complete) this.#fail(exchange, error);
+      if (!exchange.request.complete) {
+        exchange.isBroken = true;
+        this.#tell(exchange, error);
+      }
       // Its head is out, and with it what it says about the connection.
       else if (exchange.status !== 0) socket.end();
     }
@@ -268,7 +153,7 @@ export class Gateway implements AsyncDisposable {
       if (exchange.status === 0 && exchange.deadlineAtMs < nowMs) {
         exchange.abort(new DOMException("the deadline passed", "TimeoutError"));
         const detail = `${exchange.path} did not answer within ${this.#limits.timeoutMs} ms`;
-        this.#fail(exchange, new MicroError(504, gatewayId, detail));
+        this.#tell(exchange, new MicroError(504, gatewayId, detail));
       } else if (
         exchange.status !== 0 &&
         !exchange.isStream &&

@@ -1,4 +1,4 @@
-import { MicroError } from "@microts/core";
+import type { MicroError } from "@microts/core";
 import { allowHeader } from "./cors.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -16,7 +16,8 @@ export function answer(
 ): void {
   if (exchange.status !== 0) return;
   const { response } = exchange;
-  const isUnread = exchange.hasUnreadBody;
+  // A broken body has no end to wait for.
+  const isUnread = exchange.hasUnreadBody && !exchange.isBroken;
   const length = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
   const head = [...headers];
   if (status !== 204) head.push("Content-Length", String(length));
@@ -58,14 +59,10 @@ function linger({ request, response }: Exchange, body: Uint8Array | string): voi
   request.resume();
 }
 
-/**
- * Sends an error as its JSON, under its own status. A deadline that passed behind the gateway (408) becomes 504 in both, since a 408 tells the
- * client that it was too slow itself, and browsers then ask again.
- */
+/** Sends an error as its JSON, under its own status. */
 export function answerError(exchange: Exchange, error: MicroError, cors: readonly string[]): void {
-  const told = error.code === 408 ? new MicroError(504, error.id, error.detail) : error;
   const headers = ["Content-Type", "application/json", "X-Content-Type-Options", "nosniff", ...cors];
-  if (told.code === 401) headers.push("WWW-Authenticate", "Bearer");
-  if (told.code === 405) headers.push("Allow", allowHeader);
-  answer(exchange, told.code, JSON.stringify(told), headers);
+  if (error.code === 401) headers.push("WWW-Authenticate", "Bearer");
+  if (error.code === 405) headers.push("Allow", allowHeader);
+  answer(exchange, error.code, JSON.stringify(error), headers);
 }

@@ -50,7 +50,7 @@ export async function answerStream(
     if (!exchange.isAborted) write(exchange, failure(options.toError(reason), options.format));
   } finally {
     await close(iterator);
-    exchange.response.end();
+    if (exchange.status !== 0) exchange.response.end();
   }
 }
 

@@ -101,12 +101,32 @@ describe("Auth", () => {
       auth.createAccount({ id: "a", scopes: ["*"] }),
       auth.createAccount({ id: "a", scopes: [""] }),
       auth.createAccount({ id: "a", metadata: { k: "x".repeat(5000) } }),
-      ...["A", "a/b", "a%2fb", "-a", "a".repeat(64), "ä"].map((namespace) => auth.createAccount({ id: "a" }, { namespace })),
+      ...["A", "a/b", "a%2fb", "-a", "a".repeat(64), "ä"].map((namespace) =>
+        auth.createAccount({ id: "a" }, { namespace }),
+      ),
       auth.changeSecret("a", undefined, ""),
       auth.signIn("", "x"),
-      auth.createRule({ id: "", scope: "", resource: { type: "*", name: "*", endpoint: "*" }, access: "granted", priority: 0 }),
-      auth.createRule({ id: "r", scope: "", resource: { type: "*", name: "", endpoint: "*" }, access: "granted", priority: 0 }),
-      auth.createRule({ id: "r", scope: "", resource: { type: "*", name: "*", endpoint: "*" }, access: "granted", priority: 0.5 }),
+      auth.createRule({
+        id: "",
+        scope: "",
+        resource: { type: "*", name: "*", endpoint: "*" },
+        access: "granted",
+        priority: 0,
+      }),
+      auth.createRule({
+        id: "r",
+        scope: "",
+        resource: { type: "*", name: "", endpoint: "*" },
+        access: "granted",
+        priority: 0,
+      }),
+      auth.createRule({
+        id: "r",
+        scope: "",
+        resource: { type: "*", name: "*", endpoint: "*" },
+        access: "granted",
+        priority: 0.5,
+      }),
     ];
     for (const result of await Promise.allSettled(bad)) {
       assert.equal(result.status === "rejected" && result.reason.code, 400);
@@ -123,7 +143,10 @@ describe("Auth", () => {
       { namespace: "acme" },
     );
     const forbidden = await detailOf(auth.authorize(user("acme"), "acme", resource));
-    assert.match(forbidden, /^403 posts: Forbidden call made to posts:Posts\.Save by jane: .*user "jane" of "acme".*rule "shut" of "acme" denies.*micro auth create rule/);
+    assert.match(
+      forbidden,
+      /^403 posts: Forbidden call made to posts:Posts\.Save by jane: .*user "jane" of "acme".*rule "shut" of "acme" denies.*micro auth create rule/,
+    );
     const unauthorized = await detailOf(auth.authorize(undefined, "acme", resource));
     assert.match(unauthorized, /^401 posts: Unauthorized call made to posts:Posts\.Save: .*micro login/);
     await auth.deleteRule("shut", { namespace: "acme" });
@@ -192,7 +215,10 @@ describe("the auth service", () => {
     assert.equal(inspected.account?.secret, "");
     const again = await anybody.auth.token({ refreshToken: token?.refreshToken ?? "", options: { namespace: "acme" } });
     assert.notEqual(again.token?.refreshToken, token?.refreshToken);
-    assert.match(await detailOf(anybody.auth.token({})), /^400 auth\.Auth\.Token: Credentials or a refresh token required/);
+    assert.match(
+      await detailOf(anybody.auth.token({})),
+      /^400 auth\.Auth\.Token: Credentials or a refresh token required/,
+    );
   });
 
   it("refuses to delete one's own account", async () => {
@@ -205,7 +231,12 @@ describe("the auth service", () => {
     await using fixture = await open();
     await fixture.auth.createAccount({ id: "jane", secret: "old" }, { namespace: "acme" });
     const change = async (account: Account, oldSecret: string, newSecret: string) =>
-      (await fixture.as(account)).accounts.changeSecret({ id: "jane", oldSecret, newSecret, options: { namespace: "acme" } });
+      (await fixture.as(account)).accounts.changeSecret({
+        id: "jane",
+        oldSecret,
+        newSecret,
+        options: { namespace: "acme" },
+      });
     await assert.rejects(change(user("acme"), "", "stolen"), { code: 400 });
     await assert.rejects(change(user("acme", ["admin"]), "", "stolen"), { code: 400 });
     await change(user("acme"), "old", "second");

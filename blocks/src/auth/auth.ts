@@ -56,7 +56,10 @@ export class Auth implements AsyncDisposable {
   }
 
   /** Makes an account and returns it with its secret, which can't be read again. Throws 400, and 409 when the id or name is taken. */
-  async createAccount(request: AccountRequest, options: AuthCallOptions = {}): Promise<{ account: Account; secret: string }> {
+  async createAccount(
+    request: AccountRequest,
+    options: AuthCallOptions = {},
+  ): Promise<{ account: Account; secret: string }> {
     const at = "auth.Auth.Generate";
     const checked = checkAccount(withDefaults(request), at);
     const account = await this.#driver.createAccount(namespaceOf(options, at), checked, options.signal ?? never);
@@ -153,7 +156,10 @@ export class Auth implements AsyncDisposable {
   async bootstrapAdmin(password?: string, signal: AbortSignal = never): Promise<string | undefined> {
     const accounts = await this.listAccounts({ signal });
     if (accounts.some(({ type, scopes }) => type === "user" && scopes.includes("admin"))) return undefined;
-    const { secret } = await this.createAccount({ id: "admin", scopes: ["admin"], secret: password || undefined }, { signal });
+    const { secret } = await this.createAccount(
+      { id: "admin", scopes: ["admin"], secret: password || undefined },
+      { signal },
+    );
     return password ? undefined : secret;
   }
 
@@ -233,9 +239,15 @@ function refusal(
   const resource = `service:${call}`;
   if (account === undefined) {
     const fix = `sign in with: micro login. To let anybody call it: micro auth create rule --resource=${resource} ${name}-public`;
-    return MicroError.unauthorized(name, `Unauthorized call made to ${call}: nobody is signed in and ${because}; ${fix}`);
+    return MicroError.unauthorized(
+      name,
+      `Unauthorized call made to ${call}: nobody is signed in and ${because}; ${fix}`,
+    );
   }
   const fix = `an admin can grant it with: micro auth create rule --scope='*' --resource=${resource} --priority=1 ${name}-accounts`;
   const who = `as ${describe(account)}`;
-  return MicroError.forbidden(name, `Forbidden call made to ${call} by ${account.id}: called ${who}, ${because}; ${fix}`);
+  return MicroError.forbidden(
+    name,
+    `Forbidden call made to ${call} by ${account.id}: called ${who}, ${because}; ${fix}`,
+  );
 }

@@ -34,18 +34,33 @@ function accountTests(test: Test, { open }: AuthHarness): void {
   test("creates an account and lists it by id, ascending", async () => {
     await using driver = await open();
     await driver.createAccount("acme", account("zoe"), signal);
-    const made = await driver.createAccount("acme", account("jane", { name: "Jane", scopes: ["a"], metadata: { k: "v" } }), signal);
+    const made = await driver.createAccount(
+      "acme",
+      account("jane", { name: "Jane", scopes: ["a"], metadata: { k: "v" } }),
+      signal,
+    );
     const { id, name, type, issuer, scopes, metadata } = made;
-    deepEqual({ id, name, type, issuer, scopes }, { id: "jane", name: "Jane", type: "user", issuer: "acme", scopes: ["a"] });
+    deepEqual(
+      { id, name, type, issuer, scopes },
+      { id: "jane", name: "Jane", type: "user", issuer: "acme", scopes: ["a"] },
+    );
     equal(metadata["k"], "v");
-    deepEqual((await driver.listAccounts("acme", signal)).map((each) => each.id), ["jane", "zoe"]);
+    deepEqual(
+      (await driver.listAccounts("acme", signal)).map((each) => each.id),
+      ["jane", "zoe"],
+    );
     deepEqual((await driver.listAccounts("acme", signal))[0], made);
   });
 
   test("refuses an id or name that is taken, as an id or as a name", async () => {
     await using driver = await open();
     await driver.createAccount("acme", account("jane", { name: "Jane" }), signal);
-    for (const taken of [account("jane"), account("x", { name: "Jane" }), account("Jane"), account("y", { name: "jane" })]) {
+    for (const taken of [
+      account("jane"),
+      account("x", { name: "Jane" }),
+      account("Jane"),
+      account("y", { name: "jane" }),
+    ]) {
       await rejects(driver.createAccount("acme", taken, signal), { code: 409 });
     }
     await driver.createAccount("other", account("jane"), signal);
@@ -53,7 +68,9 @@ function accountTests(test: Test, { open }: AuthHarness): void {
 
   test("makes one of many accounts of the same name that are created at once", async () => {
     await using driver = await open();
-    const tries = Array.from({ length: 8 }, (_, i) => driver.createAccount("acme", account(`j${i}`, { name: "j" }), signal));
+    const tries = Array.from({ length: 8 }, (_, i) =>
+      driver.createAccount("acme", account(`j${i}`, { name: "j" }), signal),
+    );
     const results = await Promise.allSettled(tries);
     equal(results.filter(({ status }) => status === "fulfilled").length, 1);
     equal((await driver.listAccounts("acme", signal)).length, 1);
@@ -138,7 +155,10 @@ function tokenTests(test: Test, { open }: AuthHarness): void {
     const codes = (await Promise.allSettled(tries)).map((each) => each.status === "rejected" && each.reason.code);
     equal(codes.filter((code) => code === 401).length, 10);
     equal(codes.filter((code) => code === 429).length, 20);
-    await rejects(driver.signIn("acme", "jane", "secret of jane", ttlMs, signal), { code: 429, message: /again in \d+ s/ });
+    await rejects(driver.signIn("acme", "jane", "secret of jane", ttlMs, signal), {
+      code: 429,
+      message: /again in \d+ s/,
+    });
     await driver.signIn("acme", "joe", "secret of joe", ttlMs, signal);
   });
 
@@ -191,7 +211,10 @@ function tokenTests(test: Test, { open }: AuthHarness): void {
         await rejects(driver.refresh(other, token.refreshToken, ttlMs, signal), { code: 401 });
       }
       await driver.refresh(own, token.refreshToken, ttlMs, signal);
-      deepEqual((await driver.listAccounts(own, signal)).map(({ issuer }) => issuer), [own]);
+      deepEqual(
+        (await driver.listAccounts(own, signal)).map(({ issuer }) => issuer),
+        [own],
+      );
     }
     await driver.deleteAccount("a", "jane", signal);
     await driver.signIn("ab", "jane", "secret in ab", ttlMs, signal);
@@ -203,7 +226,9 @@ function ruleTests(test: Test, { open }: AuthHarness): void {
   test("begins a namespace with the default rule, which stays away once deleted (AU-02)", async () => {
     await using driver = await open();
     const resource = { type: "service", name: "*", endpoint: "*" };
-    deepEqual(await driver.listRules("acme", signal), [{ id: "default", scope: "", resource, access: "granted", priority: 0 }]);
+    deepEqual(await driver.listRules("acme", signal), [
+      { id: "default", scope: "", resource, access: "granted", priority: 0 },
+    ]);
     await driver.deleteRule("acme", "default", signal);
     deepEqual(await driver.listRules("acme", signal), []);
     await driver.createRule("acme", rule("one"), signal);
@@ -218,7 +243,10 @@ function ruleTests(test: Test, { open }: AuthHarness): void {
     await driver.createRule("acme", rule("a", { access: "denied" }), signal);
     await driver.createRule("acme", rule("c", { priority: -5 }), signal);
     const rules = await driver.listRules("acme", signal);
-    deepEqual(rules.map(({ id }) => id), ["b", "a", "default", "c"]);
+    deepEqual(
+      rules.map(({ id }) => id),
+      ["b", "a", "default", "c"],
+    );
     deepEqual(rules[1], rule("a", { access: "denied" }));
   });
 
@@ -238,7 +266,11 @@ function ruleTests(test: Test, { open }: AuthHarness): void {
 }
 
 function issuerTests(test: Test, { open, cannotIssue }: AuthHarness): void {
-  const service = account("posts-v1", { type: "service", scopes: ["service"], metadata: { service: "posts", version: "v1" } });
+  const service = account("posts-v1", {
+    type: "service",
+    scopes: ["service"],
+    metadata: { service: "posts", version: "v1" },
+  });
   if (cannotIssue !== undefined) {
     test(`says that it can't issue identities: ${cannotIssue}`, async () => {
       await using driver = await open();

@@ -52,7 +52,13 @@ export interface AuthDriver extends AsyncDisposable {
   deleteAccount(namespace: string, id: string, signal: AbortSignal): Promise<void>;
 
   /** Ends the account's tokens. Throws 404 when it isn't there; with an `oldSecret`, 401 when that is not the account's. */
-  changeSecret(namespace: string, id: string, oldSecret: string | undefined, newSecret: string, signal: AbortSignal): Promise<void>;
+  changeSecret(
+    namespace: string,
+    id: string,
+    oldSecret: string | undefined,
+    newSecret: string,
+    signal: AbortSignal,
+  ): Promise<void>;
 
   /**
    * Exchanges an id or name and its secret for a token. Throws the same 401 for an unknown account and a wrong secret, at the same cost, and

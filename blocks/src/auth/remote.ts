@@ -2,10 +2,10 @@ import { type Account, MicroError } from "@microts/core";
 import { type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
 import {
   Access,
-  type Account as WireAccount,
   Accounts,
   Auth,
   Rules,
+  type Account as WireAccount,
   type Rule as WireRule,
   type Token as WireToken,
 } from "@microts/proto/auth";
@@ -91,7 +91,10 @@ export class RemoteAuth implements AuthDriver {
 }
 
 function onlyInside(at: string, what: string): MicroError {
-  return MicroError.notImplemented(at, `only the server itself ${what}. Sign in with an account's id and secret instead`);
+  return MicroError.notImplemented(
+    at,
+    `only the server itself ${what}. Sign in with an account's id and secret instead`,
+  );
 }
 
 function accountFrom(account: WireAccount | undefined): Account {
@@ -109,7 +112,13 @@ function tokenFrom(token: WireToken | undefined): Token {
 function ruleFrom({ id, scope, resource, access, priority }: WireRule): Rule {
   if (resource === undefined) throw missing("resource");
   const { type, name, endpoint } = resource;
-  return { id, scope, resource: { type, name, endpoint }, access: access === Access.GRANTED ? "granted" : "denied", priority };
+  return {
+    id,
+    scope,
+    resource: { type, name, endpoint },
+    access: access === Access.GRANTED ? "granted" : "denied",
+    priority,
+  };
 }
 
 function missing(what: string): MicroError {

@@ -40,7 +40,12 @@ const account = fc.option(
 );
 
 /** The rules as behaviour §4 tells them: filter, sort, take the first that decides. */
-function model(all: readonly Rule[], caller: Account | undefined, namespace: string, { type, name, endpoint }: Resource) {
+function model(
+  all: readonly Rule[],
+  caller: Account | undefined,
+  namespace: string,
+  { type, name, endpoint }: Resource,
+) {
   const parts = endpoint.toLowerCase().split("/");
   const wild = parts.map((_, i) => `${parts.slice(0, i + 1).join("/")}/*`);
   const same = (pattern: string, ...values: string[]) => values.some((v) => v.toLowerCase() === pattern.toLowerCase());

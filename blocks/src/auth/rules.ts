@@ -29,7 +29,7 @@ export function decide(
 }
 
 /** Whether `a` decides before `b`. A strict order for rules with different ids. */
-export function precedes(a: Rule, b: Rule): boolean {
+function precedes(a: Rule, b: Rule): boolean {
   if (a.priority !== b.priority) return a.priority > b.priority;
   if (a.access !== b.access) return a.access === "denied";
   return a.id < b.id;

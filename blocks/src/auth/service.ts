@@ -9,12 +9,12 @@ import {
 } from "@microts/core";
 import { type CallContext, type Method, methodsOf } from "@microts/core/rpc";
 import {
+  Access,
   Accounts as AccountsService,
   Auth as AuthService,
-  Access,
-  type Rule as WireRule,
   Rules as RulesService,
   type TokenRequest,
+  type Rule as WireRule,
 } from "@microts/proto/auth";
 import type { Auth } from "./auth.ts";
 import type { Rule, Token } from "./driver.ts";
@@ -48,7 +48,10 @@ function exchange(auth: Auth, request: TokenRequest, context: CallContext): Prom
   const options = { namespace, ttlMs: Number(tokenExpiry) * 1000, signal: context.signal };
   if (refreshToken !== "") return auth.refresh(refreshToken, options);
   if (id !== "" && secret !== "") return auth.signIn(id, secret, options);
-  throw MicroError.badRequest("auth.Auth.Token", "Credentials or a refresh token required: give id and secret, or refresh_token");
+  throw MicroError.badRequest(
+    "auth.Auth.Token",
+    "Credentials or a refresh token required: give id and secret, or refresh_token",
+  );
 }
 
 function accountMethods(auth: Auth): Method[] {
@@ -119,7 +122,13 @@ function ruleFrom(rule: WireRule | undefined, at: string): Rule {
     throw MicroError.badRequest(at, "Access missing: it is GRANTED or DENIED");
   }
   const { type, name, endpoint } = resource;
-  return { id, scope, resource: { type, name, endpoint }, access: access === Access.GRANTED ? "granted" : "denied", priority };
+  return {
+    id,
+    scope,
+    resource: { type, name, endpoint },
+    access: access === Access.GRANTED ? "granted" : "denied",
+    priority,
+  };
 }
 
 function wireRule({ id, scope, resource, access, priority }: Rule) {

@@ -31,12 +31,16 @@ describe("parsePath", () => {
   });
 
   it("refuses empty and overlong keys", () => {
-    for (const path of [".", "a.", ".a", "a..b", "x".repeat(1025)]) assert.throws(() => parsePath(path, "t"), { code: 400 });
+    for (const path of [".", "a.", ".a", "a..b", "x".repeat(1025)])
+      assert.throws(() => parsePath(path, "t"), { code: 400 });
   });
 
   it("reads back whatever formatPath writes", () => {
     const keys = fc.array(fc.string({ minLength: 1, maxLength: 20 }), { maxLength: 6 });
-    fc.assert(fc.property(keys, (path) => assert.deepEqual(parsePath(formatPath(path), "t"), path)), { numRuns: 2000 });
+    fc.assert(
+      fc.property(keys, (path) => assert.deepEqual(parsePath(formatPath(path), "t"), path)),
+      { numRuns: 2000 },
+    );
   });
 });
 
@@ -95,7 +99,10 @@ describe("the config service", () => {
     await using fixture = await open();
     const client = await fixture.as(testAdmin);
     await assert.rejects(client.set({ path: "a" }), { code: 400, message: /invalid change/ });
-    await assert.rejects(client.set({ path: "a", value: { data: "{" } }), { code: 400, message: /Request is invalid JSON/ });
+    await assert.rejects(client.set({ path: "a", value: { data: "{" } }), {
+      code: 400,
+      message: /Request is invalid JSON/,
+    });
     await assert.rejects(client.set({ path: "a..b", value: { data: "1" } }), { code: 400 });
   });
 

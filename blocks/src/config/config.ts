@@ -41,8 +41,10 @@ export class Config implements AsyncDisposable {
     const at = "config.Config.Set";
     const { secret = false, signal = never } = options;
     const keys = parsePath(path, at);
-    if (keys.length === 0) throw MicroError.badRequest(at, "invalid change: the path is missing, such as database.password");
-    if (keys.length > maxDepth) throw MicroError.badRequest(at, `invalid change: the path has more than ${maxDepth} keys`);
+    if (keys.length === 0)
+      throw MicroError.badRequest(at, "invalid change: the path is missing, such as database.password");
+    if (keys.length > maxDepth)
+      throw MicroError.badRequest(at, `invalid change: the path has more than ${maxDepth} keys`);
     const json = checkJson(value, at, maxDepth - keys.length);
     await this.#driver.set(namespaceOf(options, at), keys, json, secret, signal);
   }

@@ -42,7 +42,19 @@ function readTests(test: Test, { open }: ConfigHarness): void {
 
   test("keeps every kind of value as it is, a null too (CF-06)", async () => {
     await using driver = await open();
-    const values: Json[] = [null, true, false, 0, -1.5e-7, "", "ünïcödé\u0000\n", [], {}, [1, [2, { a: null }], "x"], { a: {} }];
+    const values: Json[] = [
+      null,
+      true,
+      false,
+      0,
+      -1.5e-7,
+      "",
+      "ünïcödé\u0000\n",
+      [],
+      {},
+      [1, [2, { a: null }], "x"],
+      { a: {} },
+    ];
     for (const [i, value] of values.entries()) await set(driver, ["values", String(i)], value);
     for (const [i, value] of values.entries()) await reads(driver, ["values", String(i)], value);
   });
@@ -96,7 +108,9 @@ function writeTests(test: Test, { open }: ConfigHarness): void {
 
   test("takes keys that mean something to JavaScript or have dots for plain keys (CF-06)", async () => {
     await using driver = await open();
-    const odd = JSON.parse('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":2}},"a.b":3,"o":{"v":1,"s":"x"}}');
+    const odd = JSON.parse(
+      '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":2}},"a.b":3,"o":{"v":1,"s":"x"}}',
+    );
     await set(driver, ["__proto__", "polluted"], "yes");
     await set(driver, ["odd"], odd);
     await set(driver, ["with.dot", "and\\slash"], 4);
@@ -112,7 +126,11 @@ function writeTests(test: Test, { open }: ConfigHarness): void {
     let deep: Json = "bottom";
     for (let i = 1; i < 64; i++) deep = { k: deep };
     await set(driver, ["k"], deep);
-    await reads(driver, Array.from({ length: 64 }, () => "k"), "bottom");
+    await reads(
+      driver,
+      Array.from({ length: 64 }, () => "k"),
+      "bottom",
+    );
   });
 
   test("loses none of 50 leaves that are set at once (CF-05)", async () => {

@@ -13,7 +13,8 @@ export const maxDocumentBytes = 4 * 1024 * 1024;
 export function checkJson(value: unknown, at: string, depth = maxDepth): Json {
   if (value === null || typeof value === "boolean" || typeof value === "string") return value;
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  if (typeof value !== "object") throw MicroError.badRequest(at, `invalid change: ${describe(value)} is not a JSON value`);
+  if (typeof value !== "object")
+    throw MicroError.badRequest(at, `invalid change: ${describe(value)} is not a JSON value`);
   if (depth <= 0) throw MicroError.badRequest(at, `invalid change: the value nests more than ${maxDepth} deep`);
   if (Array.isArray(value)) return value.map((item) => checkJson(item, at, depth - 1));
   const prototype: unknown = Object.getPrototypeOf(value);

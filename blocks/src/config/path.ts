@@ -10,7 +10,11 @@ export function parsePath(path: string, at: string): string[] {
   if (path === "") return [];
   const keys = splitKeys(path);
   for (const key of keys) {
-    if (key === "") throw MicroError.badRequest(at, `the path "${path.slice(0, 200)}" has an empty key: write it like database.password`);
+    if (key === "")
+      throw MicroError.badRequest(
+        at,
+        `the path "${path.slice(0, 200)}" has an empty key: write it like database.password`,
+      );
     if (Buffer.byteLength(key) > maxSegmentBytes) {
       throw MicroError.badRequest(at, `a key in the path is longer than ${maxSegmentBytes} bytes`);
     }

@@ -15,7 +15,12 @@ export class RemoteConfig implements ConfigDriver {
     this.#config = serviceClient(Config, rpc, "config");
   }
 
-  async get(namespace: string, path: readonly string[], reveal: boolean, signal: AbortSignal): Promise<Json | undefined> {
+  async get(
+    namespace: string,
+    path: readonly string[],
+    reveal: boolean,
+    signal: AbortSignal,
+  ): Promise<Json | undefined> {
     const value = await this.#read(namespace, path, reveal, signal);
     const last = path.at(-1);
     if (value !== null || last === undefined) return value;
@@ -24,8 +29,19 @@ export class RemoteConfig implements ConfigDriver {
     return isObject(parent) && Object.hasOwn(parent, last) ? null : undefined;
   }
 
-  async set(namespace: string, path: readonly string[], value: Json, secret: boolean, signal: AbortSignal): Promise<void> {
-    const request = { namespace, path: formatPath(path), value: { data: JSON.stringify(value), format: "json" }, options: { secret } };
+  async set(
+    namespace: string,
+    path: readonly string[],
+    value: Json,
+    secret: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const request = {
+      namespace,
+      path: formatPath(path),
+      value: { data: JSON.stringify(value), format: "json" },
+      options: { secret },
+    };
     await this.#config.set(request, { signal });
   }
 
@@ -35,7 +51,12 @@ export class RemoteConfig implements ConfigDriver {
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  async #read(namespace: string, path: readonly string[], secret: boolean, signal: AbortSignal): Promise<Json | undefined> {
+  async #read(
+    namespace: string,
+    path: readonly string[],
+    secret: boolean,
+    signal: AbortSignal,
+  ): Promise<Json | undefined> {
     try {
       const request = { namespace, path: formatPath(path), options: { secret } };
       const { value } = await this.#config.get(request, { signal });

@@ -33,7 +33,9 @@ export function configMethods(config: Config): Method[] {
       const data = await read(config, query, signal);
       const checksum = createHash("sha256").update(data).digest("hex");
       const timestamp = BigInt(Math.floor(Date.now() / 1000));
-      return { change: { namespace, path, changeSet: { data, checksum, format: "json", source: "config", timestamp } } };
+      return {
+        change: { namespace, path, changeSet: { data, checksum, format: "json", source: "config", timestamp } },
+      };
     },
   });
 }
@@ -49,14 +51,20 @@ async function read(config: Config, { namespace, path, secret }: Query, signal: 
   const value = await config.get(path, { namespace, secret, signal });
   if (value !== undefined) return JSON.stringify(value);
   if (path !== "" && (await config.get("", { namespace, signal })) !== undefined) return "null";
-  throw MicroError.notFound("config.Config.Get", `Not found: namespace "${namespace}" has no config. Set some with: micro config set <path> <value>`);
+  throw MicroError.notFound(
+    "config.Config.Get",
+    `Not found: namespace "${namespace}" has no config. Set some with: micro config set <path> <value>`,
+  );
 }
 
 function parseValue(data: string | undefined): unknown {
   const at = "config.Config.Set";
   if (data === undefined || data === "") throw MicroError.badRequest(at, "invalid change: the value is missing");
   if (Buffer.byteLength(data) > maxDocumentBytes) {
-    throw MicroError.tooLarge(at, `the value has more than ${maxDocumentBytes} bytes, which is the most a document can have`);
+    throw MicroError.tooLarge(
+      at,
+      `the value has more than ${maxDocumentBytes} bytes, which is the most a document can have`,
+    );
   }
   try {
     return JSON.parse(data);

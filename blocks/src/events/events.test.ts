@@ -22,7 +22,10 @@ async function open() {
 }
 
 /** A consumer as the original's: it sends its request, then acknowledgements, and never closes its side. */
-function rawConsumer(rpc: RpcClient, request: { group?: string; ackWait?: bigint; retryLimit?: bigint; offset?: bigint; autoAck?: boolean }) {
+function rawConsumer(
+  rpc: RpcClient,
+  request: { group?: string; ackWait?: bigint; retryLimit?: bigint; offset?: bigint; autoAck?: boolean },
+) {
   const queue: Uint8Array[] = [encodeMessage(ConsumeRequestSchema, { topic: "t", ...request }, "proto")];
   let wake = () => {};
   async function* requests() {
@@ -54,11 +57,10 @@ describe("Events", () => {
     await events.publish("t", { a: ["b"] }, { metadata: { k: "v" } });
     await events.publish("t", "text");
     const read = await events.read("t");
-    assert.deepEqual(read.map(({ payload }) => Buffer.from(payload).toString("hex")), [
-      "00ff",
-      Buffer.from('{"a":["b"]}').toString("hex"),
-      Buffer.from('"text"').toString("hex"),
-    ]);
+    assert.deepEqual(
+      read.map(({ payload }) => Buffer.from(payload).toString("hex")),
+      ["00ff", Buffer.from('{"a":["b"]}').toString("hex"), Buffer.from('"text"').toString("hex")],
+    );
     assert.ok(Math.abs((read[0]?.timestamp.getTime() ?? 0) - Date.now()) < 5000);
   });
 
@@ -95,7 +97,10 @@ describe("the events service", () => {
     assert.equal((await acme.store.read({ topic: "t" })).events.length, 1);
     const other = await fixture.as({ ...service, issuer: "acm" });
     assert.equal((await other.store.read({ topic: "t" })).events.length, 0);
-    for (const [account, code] of [[undefined, 401], [{ ...service, scopes: [] }, 403]] as const) {
+    for (const [account, code] of [
+      [undefined, 401],
+      [{ ...service, scopes: [] }, 403],
+    ] as const) {
       const { stream, store } = await fixture.as(account);
       await assert.rejects(stream.publish({ topic: "t" }), { code });
       await assert.rejects(store.read({ topic: "t" }), { code });
@@ -108,13 +113,18 @@ describe("the events service", () => {
     await using fixture = await open();
     const { stream, store } = await fixture.as(service);
     await stream.publish({ topic: "t", payload: Buffer.from("a") });
-    await store.write({ event: { topic: "t", payload: Buffer.from("b"), metadata: { k: "v" }, timestamp: 1_000_000n } });
+    await store.write({
+      event: { topic: "t", payload: Buffer.from("b"), metadata: { k: "v" }, timestamp: 1_000_000n },
+    });
     await store.write({ event: { topic: "t", payload: Buffer.from("c") }, ttl: 3600n });
     const { events } = await store.read({ topic: "t" });
     assert.ok(Math.abs(Number(events[0]?.timestamp ?? 0n) - Date.now() / 1000) < 5);
     assert.equal(events[1]?.timestamp, 1_000_000n);
     assert.equal(events[1]?.metadata["k"], "v");
-    assert.deepEqual(events.map(({ metadata }) => metadata["micro-offset"]), ["0", "1", "2"]);
+    assert.deepEqual(
+      events.map(({ metadata }) => metadata["micro-offset"]),
+      ["0", "1", "2"],
+    );
     assert.equal((await store.read({ topic: "t", limit: 1n, offset: 1n })).events.length, 1);
     await assert.rejects(stream.publish({}), { code: 400, message: /Missing topic/ });
     await assert.rejects(store.write({}), { code: 400, message: /Missing event/ });

@@ -71,9 +71,18 @@ export class Events implements AsyncDisposable {
   /** A group's next events, until the signal aborts. Live once the promise resolves. Throws 400. */
   async consume(topic: string, options: SubscribeOptions = {}): Promise<AsyncIterable<Delivery>> {
     const at = "events.Stream.Consume";
-    const { group = "", from = "latest", autoAck = true, ackWaitMs = defaultAckWaitMs, retryLimit = -1, signal = never } = options;
-    if (!(ackWaitMs > 0)) throw MicroError.badRequest(at, `invalid AckWait passed, should be positive: ${ackWaitMs} ms`);
-    if (!Number.isInteger(retryLimit)) throw MicroError.badRequest(at, `retryLimit is a whole number or -1, not ${retryLimit}`);
+    const {
+      group = "",
+      from = "latest",
+      autoAck = true,
+      ackWaitMs = defaultAckWaitMs,
+      retryLimit = -1,
+      signal = never,
+    } = options;
+    if (!(ackWaitMs > 0))
+      throw MicroError.badRequest(at, `invalid AckWait passed, should be positive: ${ackWaitMs} ms`);
+    if (!Number.isInteger(retryLimit))
+      throw MicroError.badRequest(at, `retryLimit is a whole number or -1, not ${retryLimit}`);
     const checked = {
       topic: checkName(topic, "topic", at),
       group: group === "" ? "" : checkName(group, "group", at),
@@ -89,8 +98,10 @@ export class Events implements AsyncDisposable {
   async read(topic: string, options: ReadOptions = {}): Promise<StreamEvent[]> {
     const at = "events.Store.Read";
     const { limit = defaultLimit, offset = 0, signal = never } = options;
-    if (!Number.isSafeInteger(limit) || limit < 1) throw MicroError.badRequest(at, `limit is a whole number from 1 to ${maxLimit}, not ${limit}`);
-    if (!Number.isSafeInteger(offset) || offset < 0) throw MicroError.badRequest(at, `offset is a whole number from 0 on, not ${offset}`);
+    if (!Number.isSafeInteger(limit) || limit < 1)
+      throw MicroError.badRequest(at, `limit is a whole number from 1 to ${maxLimit}, not ${limit}`);
+    if (!Number.isSafeInteger(offset) || offset < 0)
+      throw MicroError.badRequest(at, `offset is a whole number from 0 on, not ${offset}`);
     const name = checkName(topic, "topic", at);
     return this.#driver.read(namespaceOf(options, at), name, Math.min(limit, maxLimit), offset, signal);
   }
@@ -107,15 +118,20 @@ function namespaceOf(options: EventsCallOptions, at: string): string {
 
 function checkName(name: string, what: string, at: string): string {
   if (name === "") throw MicroError.badRequest(at, `Missing ${what}`);
-  if (Buffer.byteLength(name) > maxNameBytes) throw MicroError.badRequest(at, `the ${what} is longer than ${maxNameBytes} bytes`);
-  if (/\p{C}/u.test(name)) throw MicroError.badRequest(at, `the ${what} ${JSON.stringify(name)} has control characters`);
+  if (Buffer.byteLength(name) > maxNameBytes)
+    throw MicroError.badRequest(at, `the ${what} is longer than ${maxNameBytes} bytes`);
+  if (/\p{C}/u.test(name))
+    throw MicroError.badRequest(at, `the ${what} ${JSON.stringify(name)} has control characters`);
   return name;
 }
 
 function checkDate(date: Date, at: string): Date {
   const time = date.getTime();
   if (time >= 0 && time <= maxTime) return date;
-  throw MicroError.badRequest(at, `${Number.isNaN(time) ? "the time" : time} is not a time between the years 1970 and 9999`);
+  throw MicroError.badRequest(
+    at,
+    `${Number.isNaN(time) ? "the time" : time} is not a time between the years 1970 and 9999`,
+  );
 }
 
 function checkMetadata(metadata: Readonly<Record<string, string>>, at: string): Readonly<Record<string, string>> {
@@ -126,7 +142,10 @@ function checkMetadata(metadata: Readonly<Record<string, string>>, at: string): 
 function bytesOf(payload: unknown, at: string): Uint8Array {
   const bytes = payload instanceof Uint8Array ? payload : encode(payload, at);
   if (bytes.length <= maxPayloadBytes) return bytes;
-  throw MicroError.tooLarge(at, `the payload has ${bytes.length} bytes instead of at most ${maxPayloadBytes}: keep it in the blob store and publish its key`);
+  throw MicroError.tooLarge(
+    at,
+    `the payload has ${bytes.length} bytes instead of at most ${maxPayloadBytes}: keep it in the blob store and publish its key`,
+  );
 }
 
 function encode(payload: unknown, at: string): Uint8Array {
@@ -134,8 +153,11 @@ function encode(payload: unknown, at: string): Uint8Array {
   try {
     text = JSON.stringify(payload);
   } catch (error) {
-    throw new MicroError(400, at, `Error encoding message: ${error instanceof Error ? error.message : error}`, { cause: error });
+    throw new MicroError(400, at, `Error encoding message: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
   }
-  if (text === undefined) throw MicroError.badRequest(at, `Error encoding message: ${typeof payload} is not a JSON value`);
+  if (text === undefined)
+    throw MicroError.badRequest(at, `Error encoding message: ${typeof payload} is not a JSON value`);
   return Buffer.from(text);
 }

@@ -27,9 +27,19 @@ export class RemoteEvents implements EventsDriver {
     this.#store = serviceClient(Store, rpc, "events");
   }
 
-  async publish(namespace: string, topic: string, { expiresAt, ...event }: NewEvent, signal: AbortSignal): Promise<void> {
+  async publish(
+    namespace: string,
+    topic: string,
+    { expiresAt, ...event }: NewEvent,
+    signal: AbortSignal,
+  ): Promise<void> {
     this.#check(namespace, "events.Stream.Publish");
-    const message = { topic, metadata: { ...event.metadata }, payload: event.payload, timestamp: unixSeconds(event.timestamp) };
+    const message = {
+      topic,
+      metadata: { ...event.metadata },
+      payload: event.payload,
+      timestamp: unixSeconds(event.timestamp),
+    };
     if (expiresAt === undefined) {
       await this.#stream.publish(message, { signal });
       return;
@@ -56,7 +66,13 @@ export class RemoteEvents implements EventsDriver {
     return deliveries(replies, answers, autoAck, signal);
   }
 
-  async read(namespace: string, topic: string, limit: number, offset: number, signal: AbortSignal): Promise<StreamEvent[]> {
+  async read(
+    namespace: string,
+    topic: string,
+    limit: number,
+    offset: number,
+    signal: AbortSignal,
+  ): Promise<StreamEvent[]> {
     this.#check(namespace, "events.Store.Read");
     const { events } = await this.#store.read({ topic, limit: BigInt(limit), offset: BigInt(offset) }, { signal });
     return events.map((event) => eventFrom(event).event);
@@ -66,7 +82,10 @@ export class RemoteEvents implements EventsDriver {
 
   #check(namespace: string, id: string): void {
     if (namespace === this.#namespace) return;
-    throw MicroError.forbidden(id, `topics of "${namespace}" can't be reached: this client is signed in to "${this.#namespace}"`);
+    throw MicroError.forbidden(
+      id,
+      `topics of "${namespace}" can't be reached: this client is signed in to "${this.#namespace}"`,
+    );
   }
 }
 
@@ -76,7 +95,8 @@ async function* deliveries(
   autoAck: boolean,
   signal: AbortSignal,
 ): AsyncGenerator<Delivery, void, undefined> {
-  const answer = async (id: string, success: boolean) => answers.push(encodeMessage(AckRequestSchema, { id, success }, "proto"));
+  const answer = async (id: string, success: boolean) =>
+    answers.push(encodeMessage(AckRequestSchema, { id, success }, "proto"));
   let left = true;
   try {
     // By hand: a loop would end the call when this generator is left, before the server has the last answers.

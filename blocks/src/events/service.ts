@@ -20,7 +20,12 @@ function streamMethods(events: Events): Method[] {
   return methodsOf(StreamService, {
     async publish({ topic, metadata, payload, timestamp }, { account, signal }) {
       const namespace = admitted(account, "events.Stream.Publish");
-      await events.publish(topic, payload, { namespace, metadata: ownMetadata(metadata), timestamp: dateOf(timestamp), signal });
+      await events.publish(topic, payload, {
+        namespace,
+        metadata: ownMetadata(metadata),
+        timestamp: dateOf(timestamp),
+        signal,
+      });
       return {};
     },
     async consume({ topic, group, offset, autoAck, ackWait, retryLimit }, context) {
@@ -53,7 +58,13 @@ function storeMethods(events: Events): Method[] {
       if (event === undefined) throw MicroError.badRequest(at, "Missing event");
       const { topic, metadata, payload, timestamp } = event;
       const ttlMs = ttl > 0n ? Number(ttl) * 1000 : undefined;
-      await events.publish(topic, payload, { namespace, metadata: ownMetadata(metadata), timestamp: dateOf(timestamp), ttlMs, signal });
+      await events.publish(topic, payload, {
+        namespace,
+        metadata: ownMetadata(metadata),
+        timestamp: dateOf(timestamp),
+        ttlMs,
+        signal,
+      });
       return {};
     },
   });

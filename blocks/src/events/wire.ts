@@ -12,9 +12,19 @@ export function wireEvent({ id, topic, offset, timestamp, metadata, payload }: S
 }
 
 /** The event in a message, and how often it was delivered; both count from where the other side says nothing. */
-export function eventFrom({ id, topic, metadata, payload, timestamp }: WireEvent): { event: StreamEvent; attempt: number } {
+export function eventFrom({ id, topic, metadata, payload, timestamp }: WireEvent): {
+  event: StreamEvent;
+  attempt: number;
+} {
   const { [offsetKey]: offset, [attemptKey]: attempt, ...own } = metadata;
-  const event = { id, topic, offset: Number(offset ?? 0), timestamp: new Date(Number(timestamp) * 1000), metadata: own, payload };
+  const event = {
+    id,
+    topic,
+    offset: Number(offset ?? 0),
+    timestamp: new Date(Number(timestamp) * 1000),
+    metadata: own,
+    payload,
+  };
   return { event, attempt: Number(attempt ?? 1) };
 }
 

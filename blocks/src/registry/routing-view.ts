@@ -110,6 +110,7 @@ function inPlace(entries: readonly ServiceEntry[], entry: ServiceEntry): Service
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);

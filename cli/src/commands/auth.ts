@@ -1,4 +1,4 @@
-import { type Account, Access, type Rule } from "@microts/proto/auth";
+import { Access, type Account, type Rule } from "@microts/proto/auth";
 import { command, group } from "../command.ts";
 import type { Context } from "../context.ts";
 import { usageError } from "../failure.ts";
@@ -15,9 +15,21 @@ const listRules = command({
     const rules = await rulesClient(context);
     const { rules: all } = await rules.list({ options: await options(context) }, { signal });
     const sorted = all.toSorted((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1));
-    const rows = sorted.map((rule) => [rule.id, rule.scope || "<public>", accessName(rule), resourceText(rule), String(rule.priority)]);
+    const rows = sorted.map((rule) => [
+      rule.id,
+      rule.scope || "<public>",
+      accessName(rule),
+      resourceText(rule),
+      String(rule.priority),
+    ]);
     await out.result(
-      sorted.map((rule) => ({ id: rule.id, scope: rule.scope, access: accessName(rule), resource: resourceText(rule), priority: rule.priority })),
+      sorted.map((rule) => ({
+        id: rule.id,
+        scope: rule.scope,
+        access: accessName(rule),
+        resource: resourceText(rule),
+        priority: rule.priority,
+      })),
       tabTable([["ID", "Scope", "Access", "Resource", "Priority"], ...rows], 1),
     );
   },
@@ -31,7 +43,12 @@ const listAccounts = command({
     const accounts = await accountsClient(context);
     const { accounts: all } = await accounts.list({ options: await options(context) }, { signal });
     const sorted = all.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-    const rows = sorted.map(({ id, name, scopes, metadata }) => [id, name || id, scopes.join(", ") || "n/a", metadataText(metadata)]);
+    const rows = sorted.map(({ id, name, scopes, metadata }) => [
+      id,
+      name || id,
+      scopes.join(", ") || "n/a",
+      metadataText(metadata),
+    ]);
     await out.result(sorted.map(accountJson), tabTable([["ID", "Name", "Scopes", "Metadata"], ...rows], 1));
   },
 });
@@ -153,7 +170,11 @@ function resourceText({ resource }: Rule): string {
 }
 
 function metadataText(metadata: Readonly<Record<string, string>>): string {
-  return Object.entries(metadata).map(([key, value]) => `${key}=${value}`).join(" ") || "n/a";
+  return (
+    Object.entries(metadata)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(" ") || "n/a"
+  );
 }
 
 function readResource(text: string | undefined): { type: string; name: string; endpoint: string } {

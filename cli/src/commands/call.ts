@@ -11,7 +11,13 @@ export const call = command({
   formats: ["raw"],
   flags: {
     address: { kind: "text", env: "MICRO_ADDRESS", help: "call this host:port instead of going through the proxy" },
-    output: { kind: "text", short: "o", env: "MICRO_OUTPUT", choices: ["text", "json", "raw"], help: "raw prints the reply as it came" },
+    output: {
+      kind: "text",
+      short: "o",
+      env: "MICRO_OUTPUT",
+      choices: ["text", "json", "raw"],
+      help: "raw prints the reply as it came",
+    },
     metadata: { kind: "pairs", env: "MICRO_METADATA", help: "sent with the call; may be repeated" },
     request_timeout: { kind: "duration", help: "give up after (default: 10s)" },
   },

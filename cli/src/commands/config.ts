@@ -13,7 +13,10 @@ export const config = group("Manage configuration values", {
     run: async (context, { secret }, [path = ""]) => {
       const { out, session, signal } = context;
       const client = await configClient(context);
-      const { value } = await client.get({ namespace: await session.namespace(), path, options: { secret } }, { signal });
+      const { value } = await client.get(
+        { namespace: await session.namespace(), path, options: { secret } },
+        { signal },
+      );
       const data = value?.data ?? "";
       if (data === "" || data === "null") throw new CommandError(1, "Not found", 404);
       await out.write(`${out.isJson ? data : unquoted(data)}\n`);
@@ -22,11 +25,20 @@ export const config = group("Manage configuration values", {
   set: command({
     summary: "Set a value",
     args: "<path> <value>",
-    examples: ["config set helloworld.greeting Hello", `config set helloworld '{"retries": 3}'`, "config set --secret helloworld.key abc"],
+    examples: [
+      "config set helloworld.greeting Hello",
+      `config set helloworld '{"retries": 3}'`,
+      "config set --secret helloworld.key abc",
+    ],
     flags: { secret: { ...secretFlag, help: "keep the value encrypted" } },
     run: async (context, { secret }, [path = "", text = ""]) => {
       const client = await configClient(context);
-      const request = { namespace: await context.session.namespace(), path, value: { data: asJson(text), format: "json" }, options: { secret } };
+      const request = {
+        namespace: await context.session.namespace(),
+        path,
+        value: { data: asJson(text), format: "json" },
+        options: { secret },
+      };
       await client.set(request, { signal: context.signal });
     },
   }),

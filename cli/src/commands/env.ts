@@ -8,7 +8,11 @@ const list = command({
     const current = await session.environmentName();
     // Throws when the environment in use isn't there.
     await session.environments.get(current);
-    const rows = all.map(({ name, address, description }) => [`${name === current ? "*" : " "} ${name}`, address || "none", description]);
+    const rows = all.map(({ name, address, description }) => [
+      `${name === current ? "*" : " "} ${name}`,
+      address || "none",
+      description,
+    ]);
     await out.result(
       all.map((environment) => ({ ...environment, current: environment.name === current })),
       spaceTable(rows),

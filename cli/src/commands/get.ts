@@ -9,7 +9,8 @@ export const get = group("Show a resource", {
     examples: ["get service helloworld"],
     run: async ({ out, session, signal }, _flags, [name = ""]) => {
       const found = await new RegistryView(session).find(name, signal);
-      if (found === undefined) throw new CommandError(4, `Service "${name}" not found. See what runs: micro services`, 404);
+      if (found === undefined)
+        throw new CommandError(4, `Service "${name}" not found. See what runs: micro services`, 404);
       await out.result(found.versions, serviceText(name, found.versions));
     },
   }),
@@ -44,7 +45,9 @@ function fieldLines(values: readonly Value[], depth: number): string {
   const indent = "\t".repeat(depth);
   return values
     .map(({ name, type, values: fields }) =>
-      fields.length === 0 ? `${indent}${name} ${type}\n` : `${indent}${name} ${type} {\n${fieldLines(fields, depth + 1)}${indent}}\n`,
+      fields.length === 0
+        ? `${indent}${name} ${type}\n`
+        : `${indent}${name} ${type} {\n${fieldLines(fields, depth + 1)}${indent}}\n`,
     )
     .join("");
 }

@@ -9,7 +9,10 @@ export const login = command({
   examples: ["login", "login --username admin"],
   flags: {
     username: { kind: "text", alias: "email", help: "id or name of the account; asked for when not given" },
-    password: { kind: "text", help: "its password; asked for when not given, which keeps it out of the shell's history" },
+    password: {
+      kind: "text",
+      help: "its password; asked for when not given, which keeps it out of the shell's history",
+    },
   },
   run: async (context, flags) => {
     const { out, session, signal } = context;

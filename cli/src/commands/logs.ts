@@ -13,7 +13,10 @@ export const logs = command({
     follow: { kind: "bool", short: "f", help: "go on with new lines as they are written" },
     lines: { kind: "int", short: "n", help: "how many lines to begin with; 0 for all (default: 15)" },
     output: { kind: "text", short: "o", choices: ["text", "json"], help: "json prints one object per line" },
-    since: { kind: "text", help: "only lines since then: a duration such as 10m, or a time such as 2026-01-31T12:00:00Z" },
+    since: {
+      kind: "text",
+      help: "only lines since then: a duration such as 10m, or a time such as 2026-01-31T12:00:00Z",
+    },
     version: { kind: "text", help: "version of the service (default: latest)" },
   },
   run: async (context, flags, [text = ""]) => {
@@ -44,6 +47,7 @@ function jsonLine({ message, metadata, timestamp }: LogRecord): string {
 function sinceSeconds(text: string): bigint {
   const ago = parseDuration(text);
   const at = ago === undefined ? Date.parse(text) : Date.now() - ago;
-  if (Number.isNaN(at)) throw usageError(`--since must be a duration such as 10m, or a time such as 2026-01-31T12:00:00Z, not "${text}"`);
+  if (Number.isNaN(at))
+    throw usageError(`--since must be a duration such as 10m, or a time such as 2026-01-31T12:00:00Z, not "${text}"`);
   return BigInt(Math.floor(at / 1000));
 }

@@ -9,8 +9,13 @@ export const newService = command({
   run: async ({ out, folder }, _flags, [path]) => {
     if (path === undefined) throw usageError("specify service name: micro new helloworld");
     const { name, files, isLinked } = await makeProject(path, folder);
-    const note = isLinked ? "" : "The framework's copy in the micro command was not found: run npm install in the folder.\n";
-    await out.result({ name, folder: path, files }, `Creating service ${name}\n\n${tree(path, files)}\n${note}${nextSteps(path, name)}`);
+    const note = isLinked
+      ? ""
+      : "The framework's copy in the micro command was not found: run npm install in the folder.\n";
+    await out.result(
+      { name, folder: path, files },
+      `Creating service ${name}\n\n${tree(path, files)}\n${note}${nextSteps(path, name)}`,
+    );
   },
 });
 

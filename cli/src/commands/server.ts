@@ -1,3 +1,4 @@
+import type { Platform } from "@microts/platform";
 import { command } from "../command.ts";
 import { serverFlags, startServer } from "../start-server.ts";
 
@@ -9,7 +10,7 @@ export const server = command({
     await using platform = await startServer(flags, context);
     const { api, proxy, web } = platform.addresses;
     const urls = { api: `http://${api}`, dashboard: `http://${web}`, proxy, network: platform.addresses.network };
-    await context.out.result(urls, banner(urls, platform.adminPassword, platform.adminPasswordFile, proxy));
+    await context.out.result(urls, banner(urls, platform));
     await stopped(context.signal);
   },
 });
@@ -17,15 +18,15 @@ export const server = command({
 interface Urls {
   readonly api: string;
   readonly dashboard: string;
+  readonly proxy: string;
 }
 
-function banner({ api, dashboard }: Urls, password: string | undefined, passwordFile: string | undefined, proxy: string): string {
-  const signIn = password === undefined ? "" : `, password ${password}`;
-  const kept = passwordFile === undefined ? "" : ` (kept in ${passwordFile})`;
+function banner({ api, dashboard, proxy }: Urls, { adminPassword, adminPasswordFile }: Platform): string {
+  const password = adminPassword === undefined ? "" : `, password ${adminPassword} (kept in ${adminPasswordFile})`;
   return [
     "Micro is running. Ctrl-C stops it.",
     `  API        ${api}`,
-    `  Dashboard  ${dashboard}  sign in as admin${signIn}${kept}`,
+    `  Dashboard  ${dashboard}  sign in as admin${password}`,
     `  Proxy      ${proxy}`,
     "Next, in another terminal: micro new helloworld && micro run ./helloworld",
     "",

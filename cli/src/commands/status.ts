@@ -23,7 +23,10 @@ export const status = command({
     const runtime = await runtimeClient(context);
     const service = ref?.name ?? flags.name ?? "";
     const version = ref === undefined ? "" : (wordVersion ?? ref.version);
-    const { services } = await runtime.read({ options: { namespace, service, version, type: flags.type ?? "" } }, { signal });
+    const { services } = await runtime.read(
+      { options: { namespace, service, version, type: flags.type ?? "" } },
+      { signal },
+    );
     const sorted = services.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
     await out.result(sorted.map(jsonRow), sorted.length === 0 ? "" : tabTable([header, ...sorted.map(textRow)]));
   },
@@ -36,7 +39,15 @@ function textRow({ name, version, source, status: code, metadata }: Service): st
   const details = [`owner=${metadata["owner"] || "n/a"}`, `group=${metadata["group"] || "n/a"}`];
   if (word === "error") details.push(`error=${(metadata["error"] ?? "").replaceAll("\n", " ")}`);
   const build = (metadata["build"] ?? "").slice(0, 7);
-  const cells = [name, version, metadata["source"] || source, word, build, updated(metadata["started"]), details.join(", ")];
+  const cells = [
+    name,
+    version,
+    metadata["source"] || source,
+    word,
+    build,
+    updated(metadata["started"]),
+    details.join(", "),
+  ];
   return cells.map((cell) => cell || "n/a");
 }
 

@@ -39,7 +39,10 @@ const read = command({
     const options = { ...(await place(flags, context)), prefix, suffix, ...range(flags) };
     const { records } = await store.read({ key, options }, { signal });
     if (records.length === 0 && !prefix && !suffix) throw new CommandError(1, "Not found", 404);
-    await out.result(records.map(recordJson), flags.verbose ? recordTable(records) : records.map(({ value }) => `${textOf(value)}\n`).join(""));
+    await out.result(
+      records.map(recordJson),
+      flags.verbose ? recordTable(records) : records.map(({ value }) => `${textOf(value)}\n`).join(""),
+    );
   },
 });
 
@@ -48,7 +51,10 @@ const write = command({
   args: "<key> <value>…",
   plainErrors,
   examples: ["store write users/jane '{\"age\": 40}'", "store write --expiry 10m session abc"],
-  flags: { ...placeFlags, expiry: { kind: "duration", short: "e", help: "when the record ends, such as 10m (default: never)" } },
+  flags: {
+    ...placeFlags,
+    expiry: { kind: "duration", short: "e", help: "when the record ends, such as 10m (default: never)" },
+  },
   run: async (context, flags, [key = "", ...words]) => {
     const store = await storeClient(context);
     const seconds = flags.expiry === undefined ? 0 : Math.ceil(flags.expiry / 1000);
@@ -119,16 +125,31 @@ async function storeClient({ session }: Context) {
   return session.client(Store, "store");
 }
 
-async function place(flags: { database: string | undefined; table: string }, { session }: Context): Promise<{ database: string; table: string }> {
+async function place(
+  flags: { database: string | undefined; table: string },
+  { session }: Context,
+): Promise<{ database: string; table: string }> {
   return { database: flags.database ?? (await session.namespace()), table: flags.table };
 }
 
-function range({ limit = 0, offset = 0, order }: { limit: number | undefined; offset: number | undefined; order: string }) {
+function range({
+  limit = 0,
+  offset = 0,
+  order,
+}: {
+  limit: number | undefined;
+  offset: number | undefined;
+  order: string;
+}) {
   return { limit: BigInt(limit), offset: BigInt(offset), order };
 }
 
 function recordTable(records: readonly StoreRecord[]): string {
-  const rows = records.map(({ key, value, expiry }) => [key, textOf(value), expiry > 0n ? `in ${formatElapsed(Number(expiry) * 1000)}` : "None"]);
+  const rows = records.map(({ key, value, expiry }) => [
+    key,
+    textOf(value),
+    expiry > 0n ? `in ${formatElapsed(Number(expiry) * 1000)}` : "None",
+  ]);
   return spaceTable([["KEY", "VALUE", "EXPIRY"], ...rows]);
 }
 

@@ -1,6 +1,6 @@
 import { command } from "../command.ts";
-import { jsonRequest } from "../request.ts";
 import { printReplies } from "../replies.ts";
+import { jsonRequest } from "../request.ts";
 import { explainMissing } from "../unknown-service.ts";
 
 export const stream = command({
@@ -8,7 +8,13 @@ export const stream = command({
   args: "<service> <endpoint> [json]…",
   examples: [`stream clock Clock.Ticks '{"count": 3}'`],
   flags: {
-    output: { kind: "text", short: "o", env: "MICRO_OUTPUT", choices: ["text", "json", "raw"], help: "json prints each reply on one line, raw as it came" },
+    output: {
+      kind: "text",
+      short: "o",
+      env: "MICRO_OUTPUT",
+      choices: ["text", "json", "raw"],
+      help: "json prints each reply on one line, raw as it came",
+    },
     metadata: { kind: "pairs", env: "MICRO_METADATA", help: "sent with the call; may be repeated" },
     request_timeout: { kind: "duration", help: "give up after (default: never)" },
   },

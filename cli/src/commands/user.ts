@@ -36,7 +36,9 @@ const namespace = group(
       examples: ["user namespace set acme"],
       run: async ({ session }, _flags, [name = ""]) => {
         if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) {
-          throw usageError(`"${name}" is not a namespace: it takes lower-case letters, digits and "-", begins with a letter or digit and is at most 63 long`);
+          throw usageError(
+            `"${name}" is not a namespace: it takes lower-case letters, digits and "-", begins with a letter or digit and is at most 63 long`,
+          );
         }
         await session.config.set(await session.namespaceName(), name);
       },
@@ -128,7 +130,8 @@ async function whoAmI({ session, signal }: Context): Promise<Account> {
 async function showSettings(context: Context): Promise<void> {
   const { out, session } = context;
   const account = await whoAmI(context).catch(() => undefined);
-  const hasGit = (await session.config.get("git.credentials.token")) || (await session.config.get("git.credentials.github"));
+  const hasGit =
+    (await session.config.get("git.credentials.token")) || (await session.config.get("git.credentials.github"));
   const settings = {
     user: account?.name || account?.id || "n/a",
     namespace: await session.namespace(),

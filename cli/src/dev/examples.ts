@@ -4,7 +4,8 @@ import { isStream, type Service } from "../registry.ts";
 
 /** Lines to copy: how to call the service's first endpoint from a shell. */
 export function exampleCalls({ name, endpoints }: Service, api: string | undefined, namespace: string): string[] {
-  const endpoint = endpoints.find((each) => /\.Call$/.test(each.name)) ?? endpoints.find((each) => !isStream(each)) ?? endpoints[0];
+  const endpoint =
+    endpoints.find((each) => /\.Call$/.test(each.name)) ?? endpoints.find((each) => !isStream(each)) ?? endpoints[0];
   if (endpoint === undefined) return [];
   const fields = endpoint.request === undefined ? [] : fieldsOf(endpoint.request).filter(hasSample);
   const command = commandOf(name, endpoint);
@@ -40,4 +41,3 @@ function sample({ path, type }: Field): string {
   const isName = type === "string" && /name$/i.test(path.at(-1) ?? "");
   return isName ? "Jane" : (samples[type] ?? "");
 }
-

@@ -29,7 +29,8 @@ export class LogFollower {
     const options = { namespace: await session.namespace() };
     const request = { service: this.#name, version: this.#version, stream: true, count: 0n, since: seconds, options };
     try {
-      for await (const { message } of runtime.logs(request, { signal })) await out.write(`${this.#name} | ${message}\n`);
+      for await (const { message } of runtime.logs(request, { signal }))
+        await out.write(`${this.#name} | ${message}\n`);
     } catch (error) {
       if (!signal.aborted) out.warn(`the logs of ${this.#name} have ended: ${MicroError.from(error, "micro").detail}`);
     }

@@ -2,8 +2,8 @@ import type { Context } from "../context.ts";
 import { type CreateChoices, create, type Deployment, update } from "../deploy.ts";
 import { failureOf } from "../failure.ts";
 import type { PackedFile } from "../pack/files.ts";
-import { packProject } from "../pack/upload.ts";
 import type { Project } from "../pack/project.ts";
+import { packProject } from "../pack/upload.ts";
 import { Changes } from "./changes.ts";
 
 /** What `micro dev` is told while it works. */
@@ -15,7 +15,12 @@ export interface LoopEvents {
 }
 
 /** Runs the project, then brings every change of its files to the runtime, until the signal aborts. Returns whether a version ran. */
-export async function developUntilStopped(deployment: Deployment, choices: CreateChoices, events: LoopEvents, context: Context): Promise<boolean> {
+export async function developUntilStopped(
+  deployment: Deployment,
+  choices: CreateChoices,
+  events: LoopEvents,
+  context: Context,
+): Promise<boolean> {
   using changes = new Changes();
   changes.watch([deployment.project.root]);
   let isRunning = false;

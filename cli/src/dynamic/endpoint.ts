@@ -10,13 +10,18 @@ export function findEndpoint({ name, endpoints }: Service, words: readonly strin
   const [handler, method] = namesOf(name, words);
   const exact = endpoints.find((endpoint) => matches(endpoint, handler, method));
   if (exact !== undefined) return exact;
-  const sameMethod = words.length > 1 ? [] : endpoints.filter((endpoint) => fold(partsOf(endpoint)[1]) === fold(method));
+  const sameMethod =
+    words.length > 1 ? [] : endpoints.filter((endpoint) => fold(partsOf(endpoint)[1]) === fold(method));
   if (sameMethod.length === 1) return sameMethod[0];
   if (words.length === 0) return undefined;
   const names = endpoints.map((endpoint) => commandOf(name, endpoint));
   const near = hint(words.join(" "), names);
   const all = names.length === 0 ? "" : ` It has: ${names.toSorted().join(", ")}`;
-  throw new CommandError(128, `Endpoint ${title(handler)}.${title(method)} not found for service ${name}. ${near}${all}`.replace("  ", " "), 404);
+  throw new CommandError(
+    128,
+    `Endpoint ${title(handler)}.${title(method)} not found for service ${name}. ${near}${all}`.replace("  ", " "),
+    404,
+  );
 }
 
 /** How the endpoint is called on the command line: `call`, or `handler method` when the handler isn't the service's own. */
@@ -28,7 +33,11 @@ export function commandOf(service: string, endpoint: Endpoint): string {
 
 function namesOf(service: string, words: readonly string[]): readonly [string, string] {
   const [first = "", second] = words;
-  if (words.length > 2) throw new CommandError(1, `Incorrect number of arguments: expected an endpoint of ${service} and --flags, not: ${words.join(" ")}`);
+  if (words.length > 2)
+    throw new CommandError(
+      1,
+      `Incorrect number of arguments: expected an endpoint of ${service} and --flags, not: ${words.join(" ")}`,
+    );
   if (second !== undefined) return [first, second];
   const dot = first.lastIndexOf(".");
   if (dot > 0) return [first.slice(0, dot), first.slice(dot + 1)];

@@ -30,7 +30,10 @@ export function flagName({ path }: Field): string {
 
 /** The fields that a flag's name may mean: usually one. Levels are joined with `_`, `-` or `.`, and camelCase may be written with dashes. */
 export function matchFields(fields: readonly Field[], name: string): readonly Field[] {
-  const exact = fields.filter(({ path }) => ["_", "-", "."].some((joint) => path.join(joint) === name));
+  // `a_b` is the field of that name before it is `b` in `a`.
+  const verbatim = fields.filter(({ path }) => path.join(".") === name);
+  if (verbatim.length > 0) return verbatim;
+  const exact = fields.filter(({ path }) => ["_", "-"].some((joint) => path.join(joint) === name));
   return exact.length > 0 ? exact : fields.filter(({ path }) => fold(path.join("")) === fold(name));
 }
 
@@ -47,7 +50,10 @@ export function findField(fields: readonly Field[], name: string, command: strin
 function unknownFlag(fields: readonly Field[], name: string, command: string): Error {
   const leaves = fields.filter(({ isMessage }) => !isMessage);
   if (leaves.length === 0) return usageError(`Unknown flag: --${name}. ${command} takes no flags`);
-  const near = hint(`--${name}`, leaves.map((field) => `--${flagName(field)}`));
+  const near = hint(
+    `--${name}`,
+    leaves.map((field) => `--${flagName(field)}`),
+  );
   const known = leaves.map((field) => `--${flagName(field)} ${field.type}`).join(", ");
   return usageError(`Unknown flag: --${name}. ${near}${command} takes: ${known}`);
 }

@@ -32,7 +32,10 @@ interface Given {
   readonly texts: string[];
 }
 
-function readArgs(args: readonly string[], { command, schema }: RequestOptions): { flags: Map<string, Given>; json: Readonly<Record<string, unknown>> } {
+function readArgs(
+  args: readonly string[],
+  { command, schema }: RequestOptions,
+): { flags: Map<string, Given>; json: Readonly<Record<string, unknown>> } {
   const fields = schema === undefined ? undefined : fieldsOf(schema);
   const flags = new Map<string, Given>();
   let json: Readonly<Record<string, unknown>> = {};
@@ -44,10 +47,12 @@ function readArgs(args: readonly string[], { command, schema }: RequestOptions):
       continue;
     }
     const { name } = split;
-    const field = fields === undefined ? { path: [name], type: "any", isMessage: false } : findField(fields, name, command);
+    const field =
+      fields === undefined ? { path: [name], type: "any", isMessage: false } : findField(fields, name, command);
     const next = takesNext(field.type, args[at + 1]) ? args[at + 1] : undefined;
     if (split.value === undefined && next !== undefined) at++;
-    const text = split.value ?? next ?? (field.type === "bool" || fields === undefined ? "true" : missing(name, field.type));
+    const text =
+      split.value ?? next ?? (field.type === "bool" || fields === undefined ? "true" : missing(name, field.type));
     const key = field.path.join("\0");
     const given = flags.get(key) ?? { field, name, texts: [] };
     given.texts.push(field.type === "bool" && text.trim() === "" ? "true" : text);
@@ -68,7 +73,9 @@ function missing(name: string, type: string): never {
 
 function readObject(word: string, command: string): Readonly<Record<string, unknown>> {
   if (!word.trimStart().startsWith("{")) {
-    throw usageError(`${command} has no use for "${word}": write the endpoint before its flags, values as --field=value, or the request as a JSON object`);
+    throw usageError(
+      `${command} has no use for "${word}": write the endpoint before its flags, values as --field=value, or the request as a JSON object`,
+    );
   }
   let parsed: unknown;
   try {

@@ -21,7 +21,12 @@ const callFlags = {
 } as const satisfies Flags;
 
 /** `micro <service> …`: every running service is a command (behaviour §2). `builtin` are the names of the built-in commands, for hints. */
-export async function runDynamic(name: string, line: CommandLine, builtin: readonly string[], around: Surroundings): Promise<void> {
+export async function runDynamic(
+  name: string,
+  line: CommandLine,
+  builtin: readonly string[],
+  around: Surroundings,
+): Promise<void> {
   const globals = parseFlags("micro", globalFlags, line.leading, around.env).values;
   await using context = openContext(globals, around);
   const found = await locate(name, builtin, context);
@@ -63,7 +68,13 @@ interface Words {
   readonly args: readonly string[];
 }
 
-async function callEndpoint({ namespace }: Located, service: string, endpoint: Endpoint, { words, args }: Words, context: Context): Promise<void> {
+async function callEndpoint(
+  { namespace }: Located,
+  service: string,
+  endpoint: Endpoint,
+  { words, args }: Words,
+  context: Context,
+): Promise<void> {
   const command = ["micro", service, ...words].join(" ");
   const schema = schemaOf(endpoint);
   const { own, call } = divideFlags(args, schema);
@@ -75,12 +86,23 @@ async function callEndpoint({ namespace }: Located, service: string, endpoint: E
   await print(context, service, endpoint, Buffer.from(JSON.stringify(request)), options, format);
 }
 
-async function print({ out, session }: Context, service: string, endpoint: Endpoint, request: Uint8Array, options: CallOptions, format: string): Promise<void> {
+async function print(
+  { out, session }: Context,
+  service: string,
+  endpoint: Endpoint,
+  request: Uint8Array,
+  options: CallOptions,
+  format: string,
+): Promise<void> {
   const rpc = await session.rpc();
   if (isStream(endpoint)) return printReplies(rpc.serverStream(service, endpoint.name, request, options), format, out);
   const text = indentJson(await rpc.unary(service, endpoint.name, request, options));
   if (text !== undefined) return out.write(`${text}\n`);
-  throw new CommandError(3, `the reply is not JSON. See it as it is with: micro call ${service} ${endpoint.name} --output raw`, 500);
+  throw new CommandError(
+    3,
+    `the reply is not JSON. See it as it is with: micro call ${service} ${endpoint.name} --output raw`,
+    500,
+  );
 }
 
 /** Words up to the first flag or JSON object name the endpoint. */

@@ -26,7 +26,8 @@ export async function readValue(type: string, texts: readonly string[], reading:
   if (type !== "[]uint8" && type.startsWith("[]")) return readList(type.slice(2), type, texts, reading);
   const valueType = /^map\[[^\]]*\](.+)$/.exec(type)?.[1];
   if (valueType !== undefined) return readMap(valueType, type, texts, reading);
-  if (texts.length > 1) throw usageError(`--${reading.flag} was given ${texts.length} times but takes one ${typeName(type)}`);
+  if (texts.length > 1)
+    throw usageError(`--${reading.flag} was given ${texts.length} times but takes one ${typeName(type)}`);
   return readOne(type, first, reading);
 }
 
@@ -83,14 +84,18 @@ function readFloat(text: string): number | string | undefined {
 async function readBytes(text: string, { flag, folder }: Reading): Promise<string> {
   if (!text.startsWith("@")) {
     const plain = text.replaceAll("-", "+").replaceAll("_", "/").replace(/=+$/, "");
-    if (/^[A-Za-z0-9+/]*$/.test(plain) && plain.length % 4 !== 1) return Buffer.from(plain, "base64").toString("base64");
+    if (/^[A-Za-z0-9+/]*$/.test(plain) && plain.length % 4 !== 1)
+      return Buffer.from(plain, "base64").toString("base64");
     throw usageError(`--${flag} wants bytes: base64, or @file, not "${shorten(text)}"`);
   }
   const path = resolve(folder, text.slice(1));
   const content = await readFile(path).catch((error: unknown) => {
     throw usageError(`--${flag}: cannot read ${path}: ${(error as Error).message}`);
   });
-  if (content.length > maxFileBytes) throw usageError(`--${flag}: ${path} is larger than ${maxFileBytes / 1024 / 1024} MiB, the most that a request holds`);
+  if (content.length > maxFileBytes)
+    throw usageError(
+      `--${flag}: ${path} is larger than ${maxFileBytes / 1024 / 1024} MiB, the most that a request holds`,
+    );
   return content.toString("base64");
 }
 
@@ -111,11 +116,22 @@ async function readList(item: string, type: string, texts: readonly string[], re
   }
   const isJson = !isScalar(item);
   const parts = texts.length > 1 || isJson || item === "[]uint8" ? texts : only === "" ? [] : only.split(",");
-  return Promise.all(parts.map((part) => (isJson && /^\s*[{[]/.test(part) ? parseOr(part, () => mismatch(type, part, reading)) : readOne(item, part, reading))));
+  return Promise.all(
+    parts.map((part) =>
+      isJson && /^\s*[{[]/.test(part)
+        ? parseOr(part, () => mismatch(type, part, reading))
+        : readOne(item, part, reading),
+    ),
+  );
 }
 
 /** A JSON object, or `key=value`, repeated. */
-async function readMap(valueType: string, type: string, texts: readonly string[], reading: Reading): Promise<Record<string, unknown>> {
+async function readMap(
+  valueType: string,
+  type: string,
+  texts: readonly string[],
+  reading: Reading,
+): Promise<Record<string, unknown>> {
   const entries: [string, unknown][] = [];
   for (const text of texts) {
     if (text.trimStart().startsWith("{")) {

@@ -5,26 +5,39 @@ import { usageError } from "../failure.ts";
 import type { PackedFile } from "./files.ts";
 
 /** The files as an uncompressed tar (POSIX ustar, pax for long names), in pieces of at most `chunkBytes`. Files are read as they are sent. */
-export async function* archive(files: readonly PackedFile[], chunkBytes = 64 * 1024): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* archive(
+  files: readonly PackedFile[],
+  chunkBytes = 64 * 1024,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const tar = pack();
   const filling = fill(tar, files);
   // Its failure destroys the archive, whose reading below then throws it.
   filling.catch((error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))));
+  try {
+    yield* inPieces(tar, chunkBytes);
+  } catch (error) {
+    // It knows which file it was.
+    await filling;
+    throw error;
+  }
+  await filling;
+}
+
+async function* inPieces(stream: AsyncIterable<unknown>, size: number): AsyncGenerator<Uint8Array, void, undefined> {
   let held: Buffer[] = [];
   let heldBytes = 0;
-  for await (const piece of tar) {
+  for await (const piece of stream) {
     for (let rest = piece as Buffer; rest.length > 0; ) {
-      const taken = rest.subarray(0, chunkBytes - heldBytes);
+      const taken = rest.subarray(0, size - heldBytes);
       held.push(taken);
       heldBytes += taken.length;
       rest = rest.subarray(taken.length);
-      if (heldBytes < chunkBytes) continue;
+      if (heldBytes < size) continue;
       yield Buffer.concat(held);
       held = [];
       heldBytes = 0;
     }
   }
-  await filling;
   if (heldBytes > 0) yield Buffer.concat(held);
 }
 

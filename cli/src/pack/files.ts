@@ -77,7 +77,10 @@ export function checkSize(files: readonly PackedFile[], maxBytes: number): void 
   if (total <= maxBytes) return;
   const largest = files.toSorted((a, b) => b.bytes - a.bytes).slice(0, 5);
   const names = largest.map(({ name, bytes }) => `${name} (${mebibytes(bytes)})`).join(", ");
-  throw MicroError.tooLarge("micro", `the source is ${mebibytes(total)}, more than the ${mebibytes(maxBytes)} that may be uploaded. Largest: ${names}. Leave files out with a .microignore`);
+  throw MicroError.tooLarge(
+    "micro",
+    `the source is ${mebibytes(total)}, more than the ${mebibytes(maxBytes)} that may be uploaded. Largest: ${names}. Leave files out with a .microignore`,
+  );
 }
 
 function mebibytes(bytes: number): string {

@@ -31,7 +31,9 @@ export class IgnoreRules {
 
   /** The same with the rules of a folder further down added. */
   async inside(folder: string): Promise<IgnoreRules> {
-    const texts = await Promise.all([".gitignore", ".microignore"].map((name) => readFile(join(folder, name), "utf8").catch(() => "")));
+    const texts = await Promise.all(
+      [".gitignore", ".microignore"].map((name) => readFile(join(folder, name), "utf8").catch(() => "")),
+    );
     const rules = texts.filter((text) => text !== "").map((text) => ignore().add(text));
     return rules.length === 0 ? this : new IgnoreRules([...this.#levels, { folder, rules }]);
   }

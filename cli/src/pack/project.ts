@@ -33,12 +33,24 @@ export async function findProject(source: string, folder: string, home: string |
     return { root: start, entrypoint: basename(path), file: path, repository, name: await serviceNameIn(path) };
   }
   const root = (await findAbove(start, home, "package.json", repository)) ?? start;
-  return { root, entrypoint: relative(root, path).split(sep).join("/"), file: undefined, repository, name: serviceName(basename(path)) };
+  return {
+    root,
+    entrypoint: relative(root, path).split(sep).join("/"),
+    file: undefined,
+    repository,
+    name: serviceName(basename(path)),
+  };
 }
 
 /** Whether the text is meant as a path or source rather than as the name of a service that runs. */
 export function looksLikePath(text: string): boolean {
-  return text.includes("/") || text.includes(sep) || text === "." || text === ".." || sourceExtensions.includes(extname(text));
+  return (
+    text.includes("/") ||
+    text.includes(sep) ||
+    text === "." ||
+    text === ".." ||
+    sourceExtensions.includes(extname(text))
+  );
 }
 
 /** A path's last element as a service's name. */
@@ -47,7 +59,12 @@ function serviceName(name: string): string {
 }
 
 /** The nearest folder from `start` upwards that holds `name`: not past `limit`, and not the user's home or above unless `start` is there. */
-async function findAbove(start: string, home: string | undefined, name: string, limit?: string): Promise<string | undefined> {
+async function findAbove(
+  start: string,
+  home: string | undefined,
+  name: string,
+  limit?: string,
+): Promise<string | undefined> {
   for (let at = start; ; at = dirname(at)) {
     if (at !== start && (at === home || dirname(at) === at)) return undefined;
     const isThere = await access(join(at, name)).then(
@@ -62,7 +79,9 @@ async function findAbove(start: string, home: string | undefined, name: string, 
 function notThere(source: string): never {
   const isRemote = /^([a-z]+:\/\/|git@)/i.test(source) || /^[\w-]+(\.[\w-]+)+\/[\w.-]+\/[\w.-]+/.test(source);
   if (isRemote) {
-    throw usageError(`${source}: this server runs local folders and files only, not yet sources from git. Clone it, then: micro run ./folder`);
+    throw usageError(
+      `${source}: this server runs local folders and files only, not yet sources from git. Clone it, then: micro run ./folder`,
+    );
   }
   throw usageError(`there is no file or folder ${source}`);
 }

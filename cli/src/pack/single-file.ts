@@ -1,7 +1,7 @@
 import { access, realpath } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import type { BuildFailure } from "esbuild";
 import { MicroError } from "@microts/core";
+import type { BuildFailure } from "esbuild";
 import { checkSize, type Listing, maxPackedBytes, packedFile } from "./files.ts";
 import type { Project } from "./project.ts";
 
@@ -18,7 +18,9 @@ export async function listFile(project: Project, file: string): Promise<FileList
   const imported = await importsOf(file);
   const beside = await existing(companions.map((name) => join(dirname(file), name)));
   const root = commonFolder([...imported, ...beside]);
-  const files = await Promise.all([...new Set([...imported, ...beside])].toSorted().map((path) => packedFile(root, path)));
+  const files = await Promise.all(
+    [...new Set([...imported, ...beside])].toSorted().map((path) => packedFile(root, path)),
+  );
   checkSize(files, maxPackedBytes);
   const entrypoint = relative(root, file).split(sep).join("/");
   const folders = [...new Set(files.map(({ path }) => dirname(path)))];
@@ -44,7 +46,9 @@ async function importsOf(file: string): Promise<string[]> {
       loader: { ".node": "copy", ".txt": "text", ".sql": "text", ".html": "text", ".md": "text" },
     });
     const inputs = Object.keys(metafile.inputs).map((name) => resolve(folder, name));
-    return await Promise.all(inputs.filter((path) => !path.includes(`${sep}node_modules${sep}`)).map((path) => realpath(path)));
+    return await Promise.all(
+      inputs.filter((path) => !path.includes(`${sep}node_modules${sep}`)).map((path) => realpath(path)),
+    );
   } catch (error) {
     throw (await compileError(error)) ?? error;
   }

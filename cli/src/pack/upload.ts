@@ -16,7 +16,12 @@ export async function packProject(project: Project): Promise<Packed> {
 }
 
 /** Uploads files as the source of a service and returns the id under which the runtime finds it. */
-export async function upload(files: readonly PackedFile[], name: string, version: string, { session, signal }: Context): Promise<string> {
+export async function upload(
+  files: readonly PackedFile[],
+  name: string,
+  version: string,
+  { session, signal }: Context,
+): Promise<string> {
   const { Source } = await import("@microts/proto/runtime");
   const source = await session.client(Source, "runtime");
   async function* requests() {

@@ -3,7 +3,7 @@ import type { ErrorBody } from "../api/contract.ts";
 import type { StreamReply } from "../call/read-replies.ts";
 import type { CallState } from "../call/use-call.ts";
 import { jsonTokens } from "../json-text.ts";
-import { plural } from "./service-list.tsx";
+import { plural } from "./plural.ts";
 
 /** The reply to the last call; nothing before the first. */
 export function Reply({ state }: { readonly state: CallState }) {
@@ -29,7 +29,7 @@ function Summary({ state }: { readonly state: Exclude<CallState, { status: "idle
     return <Status kind="good" text={`${state.code} OK`} details={[time, size(state.bytes)]} />;
   }
   if (state.status === "failed") return <Status kind="bad" text={codeAndStatus(state.error)} details={[time]} />;
-  const details = [plural(state.total, "reply").replace("replys", "replies"), time];
+  const details = [plural(state.total, "reply", "replies"), time];
   if (state.end === undefined) return <Status kind="live" text="streaming" details={details} />;
   if (typeof state.end === "object") return <Status kind="bad" text={codeAndStatus(state.end)} details={details} />;
   return <Status kind={state.end === "complete" ? "good" : "quiet"} text={state.end} details={details} />;

@@ -1,6 +1,7 @@
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { type ServiceGroup, searchServices } from "../api/service-group.ts";
 import { Link } from "./link.tsx";
+import { plural } from "./plural.ts";
 
 interface Props {
   readonly groups: readonly ServiceGroup[];
@@ -47,10 +48,6 @@ export function ServiceList({ groups, chosen }: Props) {
       </p>
     </nav>
   );
-}
-
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** The arrow keys walk through the search box and the links below it. */

@@ -49,7 +49,7 @@ export function deleteAt(root: ConfigObject, path: readonly string[]): void {
 }
 
 /** The value of a node; `open` reads the secrets. Objects have no prototype. */
-export function valueOf(
+export function jsonOf(
   node: ConfigNode,
   path: readonly string[],
   open: (sealed: string, path: readonly string[]) => Json,
@@ -57,7 +57,7 @@ export function valueOf(
   if ("s" in node) return open(node.s, path);
   if ("v" in node) return node.v;
   const value: Record<string, Json> = Object.create(null);
-  for (const [key, child] of Object.entries(node.o)) value[key] = valueOf(child, [...path, key], open);
+  for (const [key, child] of Object.entries(node.o)) value[key] = jsonOf(child, [...path, key], open);
   return value;
 }
 

@@ -6,10 +6,10 @@ import {
   type ConfigObject,
   deleteAt,
   emptyNode,
+  jsonOf,
   nodeAt,
   parseDocument,
   setAt,
-  valueOf,
 } from "./config-document.ts";
 import { ConfigSecrets } from "./config-secrets.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
@@ -47,7 +47,7 @@ export class EmbeddedConfig implements ConfigDriver {
     if (node === undefined) return undefined;
     const open = (sealed: string, at: readonly string[]): Json =>
       reveal ? JSON.parse(this.#secrets.open(namespace, at, sealed)) : mask;
-    return valueOf(node, path, open);
+    return jsonOf(node, path, open);
   }
 
   async set(

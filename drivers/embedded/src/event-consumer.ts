@@ -1,10 +1,9 @@
 import type { ConsumeOptions, Delivery } from "@microts/blocks/events";
-import type { EventGroup, Given } from "./event-group.ts";
+import type { EventGroup, Given, GroupMember } from "./event-group.ts";
 
 /** One consumer's end of a group: asks for an event when its reader does. */
-export class EventConsumer implements AsyncIterableIterator<Delivery> {
+export class EventConsumer implements AsyncIterableIterator<Delivery>, GroupMember {
   readonly options: ConsumeOptions;
-  /** How many events it has and has not answered. The group counts. */
   held = 0;
   readonly #group: EventGroup;
   readonly #signal: AbortSignal;
@@ -23,7 +22,6 @@ export class EventConsumer implements AsyncIterableIterator<Delivery> {
     signal.addEventListener("abort", this.#abort, { once: true });
   }
 
-  /** The group gives it the event it asked for. */
   take(given: Given): void {
     this.#asked?.resolve(given);
     this.#asked = undefined;

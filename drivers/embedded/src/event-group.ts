@@ -1,15 +1,25 @@
 import type { ConsumeOptions, StreamEvent } from "@microts/blocks/events";
 import { type Log, MicroError } from "@microts/core";
-import type { EventConsumer } from "./event-consumer.ts";
 import { EventProgress } from "./event-progress.ts";
 import type { EventLog } from "./events-log.ts";
+
+/** A consumer as its group sees it. */
+export interface GroupMember {
+  readonly options: ConsumeOptions;
+  /** How many events it has and has not answered. The group counts. */
+  held: number;
+  /** Receives the event it asked for by `pull`. */
+  take(given: Given): void;
+  /** Ends it: the group is closing. */
+  end(): void;
+}
 
 /** An event that was given out and not yet answered. */
 export interface Given {
   readonly event: StreamEvent;
   readonly attempt: number;
   /** Who has it; undefined while it waits to be given out again. */
-  consumer: EventConsumer | undefined;
+  consumer: GroupMember | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -35,8 +45,8 @@ export class EventGroup {
   readonly #log: Log;
   readonly #events: EventLog;
   readonly #name: string;
-  readonly #consumers = new Set<EventConsumer>();
-  #waiting: EventConsumer[] = [];
+  readonly #consumers = new Set<GroupMember>();
+  #waiting: GroupMember[] = [];
   #buffer: StreamEvent[] = [];
   readonly #given = new Map<number, Given>();
   #givenBytes = 0;
@@ -87,12 +97,12 @@ export class EventGroup {
     this.#pump();
   }
 
-  attach(consumer: EventConsumer): void {
+  attach(consumer: GroupMember): void {
     this.#consumers.add(consumer);
   }
 
   /** Takes a consumer away. What it holds goes to the others at once if it left, and when its wait is over if it broke off. */
-  detach(consumer: EventConsumer, left: boolean): void {
+  detach(consumer: GroupMember, left: boolean): void {
     if (!this.#consumers.delete(consumer)) return;
     this.#waiting = this.#waiting.filter((each) => each !== consumer);
     for (const given of this.#given.values()) if (left && given.consumer === consumer) this.#requeue(given);
@@ -101,7 +111,7 @@ export class EventGroup {
   }
 
   /** The consumer is ready for an event; it gets one by `take`. */
-  pull(consumer: EventConsumer): void {
+  pull(consumer: GroupMember): void {
     this.#waiting.push(consumer);
     this.#pump();
   }
@@ -161,7 +171,7 @@ export class EventGroup {
     return undefined;
   }
 
-  #give({ event, attempt }: Given, consumer: EventConsumer): void {
+  #give({ event, attempt }: Given, consumer: GroupMember): void {
     const given: Given = { event, attempt: attempt + 1, consumer, timer: undefined };
     this.#given.set(event.offset, given);
     if (!consumer.options.autoAck) {

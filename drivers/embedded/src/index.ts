@@ -1,9 +1,12 @@
+export { EmbeddedBlockList } from "./api.ts";
 export { EmbeddedAuth, type EmbeddedAuthOptions } from "./auth.ts";
 export { EmbeddedBlobs, openEmbeddedBlobs } from "./blobs.ts";
 export { EmbeddedBroker } from "./broker.ts";
 export { type Now, steadyClock } from "./clock.ts";
 export { EmbeddedConfig, type EmbeddedConfigOptions } from "./config.ts";
 export { openConfigKey, parseConfigKey } from "./config-secrets.ts";
+export { EmbeddedEvents, type EmbeddedEventsOptions } from "./events.ts";
+export { EmbeddedNetwork } from "./network.ts";
 export { EmbeddedRegistry, type EmbeddedRegistryOptions } from "./registry.ts";
 export {
   type Clock,
@@ -22,6 +25,3 @@ export {
   type Statement,
 } from "./sqlite/index.ts";
 export { EmbeddedStore, type EmbeddedStoreOptions, openEmbeddedStore } from "./store.ts";
-export { EmbeddedBlockList } from "./api.ts";
-export { EmbeddedNetwork } from "./network.ts";
-export { EmbeddedEvents, type EmbeddedEventsOptions } from "./events.ts";

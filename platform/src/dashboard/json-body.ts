@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { MicroError } from "@microts/core";
 
 /** Bytes. */
-export const bodyLimit = 4 * 1024 * 1024;
+const bodyLimit = 4 * 1024 * 1024;
 
 const origin = "dashboard";
 const decoder = new TextDecoder("utf-8", { fatal: true });

@@ -92,7 +92,7 @@ export type ConsumeRequest = Message<"events.ConsumeRequest"> & {
   autoAck: boolean;
 
   /**
-   * Nanoseconds until an unacknowledged event is sent again.
+   * Nanoseconds until an unacknowledged event is sent again; 0 means 30 seconds.
    *
    * @generated from field: int64 ack_wait = 5;
    */
@@ -210,7 +210,7 @@ export type WriteRequest = Message<"events.WriteRequest"> & {
   event?: Event | undefined;
 
   /**
-   * Seconds.
+   * How long the event is kept, in seconds; 0 means for ever.
    *
    * @generated from field: int64 ttl = 2;
    */
@@ -266,7 +266,7 @@ export const AckRequestSchema: GenMessage<AckRequest> = /*@__PURE__*/
   messageDesc(file_events_events, 8);
 
 /**
- * Needs an administrator of `micro`.
+ * Needs a service or an administrator, and reaches the topics of the namespace their account belongs to.
  *
  * @generated from service events.Stream
  */
@@ -305,7 +305,7 @@ export const Store: GenService<{
     output: typeof ReadResponseSchema;
   },
   /**
-   * Always 501 in the original.
+   * Appends an event. (501 in the original.)
    *
    * @generated from rpc events.Store.Write
    */

@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import type {
   CreateOptions,
@@ -12,21 +11,27 @@ import type {
 } from "@microts/blocks/runtime";
 import { type Log, MicroError } from "@microts/core";
 import { Builder } from "./build.ts";
-import { type Built, Deployer } from "./deployer.ts";
-import type { Deployment } from "./deployment.ts";
+import { Deployer } from "./deployer.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { Leftovers } from "./leftovers.ts";
 import { ServiceLogs } from "./logs.ts";
 import { describeService, type ManagedService } from "./managed-service.ts";
 import type { EmbeddedRuntimeOptions, RuntimeEvent } from "./options.ts";
-import { keyOf, type ServiceKey, type ServiceRecord, ServiceRecords } from "./record.ts";
+import {
+  buildKey,
+  keyOf,
+  newRecord,
+  type ServiceKey,
+  type ServiceRecord,
+  ServiceRecords,
+  updatedRecord,
+} from "./record.ts";
+import { Rollout } from "./rollout.ts";
 import { Workspaces } from "./workspace.ts";
 
 const id = "runtime";
-const never = new AbortController().signal;
 /** Services started at the same time when the server starts. */
 const startsAtOnce = 4;
-const longestError = 4096;
 
 /**
  * Runs TypeScript and JavaScript services as child processes of the server: unpacks and bundles their source, gives each its own identity, folder and
@@ -43,7 +48,7 @@ export class EmbeddedRuntime implements RuntimeDriver {
   readonly #logs: ServiceLogs;
   readonly #leftovers: Leftovers;
   readonly #builder: Builder;
-  readonly #deployer: Deployer;
+  readonly #rollout: Rollout;
   #started: Promise<void> | undefined;
   #relaunching: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -54,18 +59,29 @@ export class EmbeddedRuntime implements RuntimeDriver {
     this.#options = options;
     this.#log = log;
     this.#records = new ServiceRecords(store, log);
-    this.#workspaces = new Workspaces(join(dataDir, "runtime"));
+    const workspaces = new Workspaces(join(dataDir, "runtime"));
+    this.#workspaces = workspaces;
     this.#logs = new ServiceLogs(join(dataDir, "logs"), log);
     this.#leftovers = new Leftovers(join(dataDir, "runtime-processes"), log);
     this.#builder = new Builder(frameworkModules);
-    this.#deployer = new Deployer({
+    const deployer = new Deployer({
       options,
       log,
       builder: this.#builder,
-      workspaces: this.#workspaces,
+      workspaces,
       logs: this.#logs,
       leftovers: this.#leftovers,
       npmCache: join(dataDir, "npm-cache"),
+    });
+    this.#rollout = new Rollout({
+      options,
+      log,
+      deployer,
+      workspaces,
+      records: this.#records,
+      services: this.#services,
+      queue: this.#queue,
+      logs: this.#logs,
     });
   }
 
@@ -120,11 +136,11 @@ export class EmbeddedRuntime implements RuntimeDriver {
     const type = await this.#queue.run(keyOf(record), signal, async (both) => {
       const before = this.#services.get(keyOf(record));
       if (before === undefined || before.record.status === "error") {
-        await this.#launch(record, both);
+        await this.#rollout.launch(record, both);
         return "service.created" as const;
       }
       if (!options.force) throw alreadyThere(record);
-      await this.#replace(before, record, both);
+      await this.#rollout.replace(before, record, both);
       return "service.updated" as const;
     });
     await this.#tell(type, record);
@@ -150,7 +166,9 @@ export class EmbeddedRuntime implements RuntimeDriver {
     await this.#queue.run(keyOf(key), signal, async (both) => {
       const before = this.#services.get(keyOf(key));
       if (before === undefined) throw unknownService(key);
-      await this.#replace(before, updatedRecord(before.record, service, options), both);
+      const record = updatedRecord(before.record, service, options);
+      if (before.record.status === "error") await this.#rollout.launch({ ...record, status: "pending" }, both);
+      else await this.#rollout.replace(before, record, both);
     });
     await this.#tell("service.updated", key);
   }
@@ -167,7 +185,7 @@ export class EmbeddedRuntime implements RuntimeDriver {
       if (service === undefined) throw unknownService(key);
       service.phase = "stopping";
       await service.deployment?.stop();
-      await this.#forget(service);
+      await this.#rollout.forget(service);
     });
     await this.#tell("service.deleted", key);
   }
@@ -222,129 +240,9 @@ export class EmbeddedRuntime implements RuntimeDriver {
     const waiting = [...this.#services.values()].filter(({ record }) => record.status === "running");
     const work = async () => {
       for (let service = waiting.shift(); service !== undefined; service = waiting.shift())
-        await this.#relaunch(service);
+        await this.#rollout.relaunch(service);
     };
     await Promise.all(Array.from({ length: startsAtOnce }, work));
-  }
-
-  async #relaunch(service: ManagedService): Promise<void> {
-    const { namespace, name, version } = service.record;
-    try {
-      await this.#queue.run(keyOf(service.record), never, async (signal) => {
-        if (service.deployment !== undefined || this.#services.get(keyOf(service.record)) !== service) return;
-        service.phase = "building";
-        const built = await this.#deployer.rebuild(service.record, signal);
-        const deployment = this.#deployer.deployment(built, await this.#options.credentials(namespace, name, version));
-        if (built.record.workspace !== service.record.workspace) await this.#records.write(built.record);
-        service.record = { ...built.record, error: "" };
-        service.deployment = deployment;
-        service.phase = undefined;
-      });
-      await service.deployment?.resume();
-    } catch (error) {
-      const { detail } = MicroError.from(error, id);
-      this.#log.error("a service that ran before was not started again", {
-        namespace,
-        service: name,
-        version,
-        error: detail,
-      });
-      service.phase = undefined;
-      service.record = { ...service.record, error: detail.slice(0, longestError) };
-    }
-  }
-
-  /** Brings up a service that isn't there, or whose first start failed. When this fails too the record says why. */
-  async #launch(record: ServiceRecord, signal: AbortSignal): Promise<void> {
-    const service: ManagedService = { record, phase: "building", deployment: undefined };
-    this.#services.set(keyOf(record), service);
-    try {
-      await this.#records.write(record);
-      const deployment = await this.#deploy(service, record, signal);
-      service.deployment = deployment;
-      service.phase = undefined;
-    } catch (error) {
-      const failure = MicroError.from(error, id);
-      service.phase = undefined;
-      service.record = { ...record, status: "error", error: failure.detail.slice(0, longestError) };
-      await this.#records.write(service.record);
-      await this.#options.revoke(record.namespace, record.name, record.version);
-      throw failure;
-    }
-  }
-
-  /** Brings up the new beside what runs, then stops that. When this fails nothing has changed. */
-  async #replace(service: ManagedService, record: ServiceRecord, signal: AbortSignal): Promise<void> {
-    const before = service.deployment;
-    service.phase = "building";
-    try {
-      service.deployment = await this.#deploy(service, record, signal);
-    } catch (error) {
-      throw MicroError.from(error, id);
-    } finally {
-      service.phase = undefined;
-    }
-    await before?.stop();
-    if (before !== undefined) await this.#workspaces.remove(before.workspace);
-  }
-
-  /** Builds, starts, waits until it has registered, and writes the record down: `service.record` is the new one then, and not before. */
-  async #deploy(service: ManagedService, record: ServiceRecord, signal: AbortSignal): Promise<Deployment> {
-    const built = await this.#deployer.build(record, signal);
-    let deployment: Deployment | undefined;
-    try {
-      const { namespace, name, version } = record;
-      const credentials =
-        service.deployment?.credentials ?? (await this.#options.credentials(namespace, name, version));
-      deployment = this.#deployer.deployment(built, credentials);
-      service.phase = "starting";
-      await deployment.launch(signal);
-      const running = {
-        ...built.record,
-        status: "running",
-        error: "",
-        started: deployment.startedAt.toISOString(),
-      } as const;
-      await this.#records.write(running);
-      service.record = running;
-      await this.#keepBuild(built);
-      return deployment;
-    } catch (error) {
-      await deployment?.stop();
-      await this.#workspaces.remove(built.workspace);
-      throw error;
-    }
-  }
-
-  /** The bundle is there for others to fetch; the service runs without that too. */
-  async #keepBuild({ record, prepared }: Built): Promise<void> {
-    const info = { contentType: "text/javascript", public: false };
-    try {
-      await this.#options.blobs.write(
-        record.namespace,
-        buildKey(record),
-        info,
-        createReadStream(prepared.bundle.file),
-        never,
-      );
-    } catch (error) {
-      this.#log.warn("a bundle was not kept", { service: record.name, error });
-    }
-  }
-
-  async #forget({ record, deployment }: ManagedService): Promise<void> {
-    const { namespace, name, version, source } = record;
-    await this.#records.delete(record);
-    this.#services.delete(keyOf(record));
-    const left = deployment?.workspace ?? this.#workspaces.open(namespace, record.workspace);
-    if (left.name !== "") await this.#workspaces.remove(left);
-    await this.#logs.remove(record);
-    const shared = [...this.#services.values()].some(
-      (other) => other.record.namespace === namespace && other.record.source === source,
-    );
-    if (!shared) await this.#options.blobs.delete(namespace, source, never);
-    await this.#options.blobs.delete(namespace, buildKey(record), never);
-    await this.#options.revoke(namespace, name, version);
   }
 
   async #tell(type: RuntimeEvent["type"], { namespace, name, version }: ServiceKey): Promise<void> {
@@ -354,41 +252,6 @@ export class EmbeddedRuntime implements RuntimeDriver {
       this.#log.warn("an event was not published", { type, service: name, error });
     }
   }
-}
-
-function newRecord(namespace: string, service: ServiceSource, options: CreateOptions, owner: Owner): ServiceRecord {
-  const { name, version, source, metadata } = service;
-  const { env, entrypoint, args, instances } = options;
-  const fresh = { status: "pending", error: "", started: "", workspace: "", build: "" } as const;
-  return {
-    namespace,
-    name,
-    version,
-    source,
-    metadata,
-    owner: owner.name,
-    group: owner.group,
-    env,
-    entrypoint,
-    args,
-    instances,
-    ...fresh,
-  };
-}
-
-function updatedRecord(
-  record: ServiceRecord,
-  { source, metadata }: ServiceSource,
-  options: UpdateOptions,
-): ServiceRecord {
-  const { entrypoint, instances } = options;
-  return {
-    ...record,
-    source,
-    metadata: { ...record.metadata, ...metadata },
-    entrypoint,
-    instances: instances || record.instances,
-  };
 }
 
 function checkRunnable(source: string, command: readonly string[]): void {
@@ -418,10 +281,6 @@ function unknownService({ namespace, name, version }: ServiceKey): MicroError {
     id,
     `service "${name}" version "${version}" not found in namespace "${namespace}". See what runs with: micro status`,
   );
-}
-
-function buildKey({ name, version }: Pick<ServiceKey, "name" | "version">): string {
-  return `build://${name}:${version}`;
 }
 
 function compare(a: string, b: string): number {

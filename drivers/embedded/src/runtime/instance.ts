@@ -185,9 +185,12 @@ export class Instance {
   }
 }
 
+/** The frames of a stack trace and what Node.js prints below one: the log has them, an answer needs only the error above. */
+const traceLine = /^\s+at .*[:)]\S*$|^Node\.js v\d|^\s*$/;
+
 /** The reason in the first line, then what the process has said last. */
 function failureText(reason: string, process: ServiceProcess): string {
-  const lines = process.recentLines;
+  const lines = process.recentLines.filter((line) => !traceLine.test(line));
   return lines.length === 0
     ? `${reason}; it printed nothing`
     : [`${reason}. It printed:`, ...lines.map((line) => `  ${line}`)].join("\n");

@@ -6,9 +6,11 @@ interface Task {
 export class KeyedQueue {
   readonly #tails = new Map<string, Promise<unknown>>();
   readonly #tasks = new Map<string, Set<Task>>();
+  #closed: Error | undefined;
 
   /** Runs `task` when all earlier ones of the key have ended. Its signal aborts with `signal` or by `interrupt`. */
   run<T>(key: string, signal: AbortSignal, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
     const abort = new AbortController();
     const entry = { abort };
     const tasks = this.#tasks.get(key) ?? new Set();
@@ -37,8 +39,9 @@ export class KeyedQueue {
     for (const { abort } of this.#tasks.get(key) ?? []) abort.abort(reason);
   }
 
-  /** Aborts everything and resolves when all tasks have ended. */
+  /** Aborts everything and resolves when all tasks have ended; later ones are refused, all for this reason. */
   async close(reason: Error): Promise<void> {
+    this.#closed = reason;
     const tails = [...this.#tails.values()];
     for (const key of this.#tasks.keys()) this.interrupt(key, reason);
     await Promise.all(tails);

@@ -23,6 +23,9 @@ export type Ending = string;
 
 const keptLines = 20;
 const keptLineLength = 1000;
+/** A service that floods its log is held back, so that it has at most a fifth of the server's time. */
+const restFactor = 4;
+const shortMs = 1;
 /** A process that a signal can't end (stuck in the kernel) is given up on. */
 const givenUpMs = 5000;
 
@@ -90,7 +93,13 @@ export class ServiceProcess {
     if (output === null) return;
     const splitter = new LineSplitter();
     try {
-      for await (const chunk of output) await this.#write(stream, splitter.push(chunk as Uint8Array));
+      for await (const chunk of output) {
+        const began = performance.now();
+        const written = this.#write(stream, splitter.push(chunk as Uint8Array));
+        const spent = performance.now() - began;
+        await written;
+        if (spent > shortMs) await delay(spent * restFactor);
+      }
     } catch {
       // The pipe was closed from this side, after the process had ended.
     }

@@ -1,3 +1,4 @@
+import type { CreateOptions, Owner, ServiceSource, UpdateOptions } from "@microts/blocks/runtime";
 import type { StoreDriver, StoreTable } from "@microts/blocks/store";
 import type { Log } from "@microts/core";
 
@@ -71,4 +72,51 @@ export class ServiceRecords {
   async delete(key: ServiceKey): Promise<void> {
     await this.#store.delete(table, keyOf(key), this.#never);
   }
+}
+
+/** The record of a service that hasn't been started yet. */
+export function newRecord(
+  namespace: string,
+  service: ServiceSource,
+  options: CreateOptions,
+  owner: Owner,
+): ServiceRecord {
+  const { name, version, source, metadata } = service;
+  const { env, entrypoint, args, instances } = options;
+  const fresh = { status: "pending", error: "", started: "", workspace: "", build: "" } as const;
+  return {
+    namespace,
+    name,
+    version,
+    source,
+    metadata,
+    owner: owner.name,
+    group: owner.group,
+    env,
+    entrypoint,
+    args,
+    instances,
+    ...fresh,
+  };
+}
+
+/** The record with another source, its metadata added to what was there. */
+export function updatedRecord(
+  record: ServiceRecord,
+  { source, metadata }: ServiceSource,
+  options: UpdateOptions,
+): ServiceRecord {
+  const { entrypoint, instances } = options;
+  return {
+    ...record,
+    source,
+    metadata: { ...record.metadata, ...metadata },
+    entrypoint,
+    instances: instances || record.instances,
+  };
+}
+
+/** The key of the blob with a service's bundle. */
+export function buildKey({ name, version }: Pick<ServiceKey, "name" | "version">): string {
+  return `build://${name}:${version}`;
 }

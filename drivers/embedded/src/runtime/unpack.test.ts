@@ -202,7 +202,7 @@ describe("unpack", () => {
       await writeFile(join(dir, "file"), "");
       await rejects(
         unpackSource(async () => tar([good]), join(dir, "file"), signal),
-        { code: "ENOTDIR" },
+        { code: "EEXIST" },
       );
     });
   });

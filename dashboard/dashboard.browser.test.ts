@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { DashboardServer } from "../platform/src/dashboard/index.ts";
+import { DashboardServer } from "../platform/src/dashboard/dashboard-server.ts";
 import { DashboardBrowser, type DashboardTab, skipBrowser } from "../testing/src/dashboard-browser.ts";
 import { clock, DemoPlatform, helloworld } from "../testing/src/dashboard-services.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { DashboardServer } from "../platform/src/dashboard/index.ts";
+import { DashboardServer } from "../platform/src/dashboard/dashboard-server.ts";
 import { DashboardBrowser, type DashboardTab, skipBrowser } from "../testing/src/dashboard-browser.ts";
 import { DemoPlatform } from "../testing/src/dashboard-services.ts";
 

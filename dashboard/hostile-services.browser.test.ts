@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { DashboardServer, type DashboardService } from "../platform/src/dashboard/index.ts";
+import type { DashboardService } from "../platform/src/dashboard/backend.ts";
+import { DashboardServer } from "../platform/src/dashboard/dashboard-server.ts";
 import { DashboardBrowser, type DashboardTab, skipBrowser } from "../testing/src/dashboard-browser.ts";
 import { DemoPlatform, schema } from "../testing/src/dashboard-services.ts";
 import { xssCorpus } from "../testing/src/xss-corpus.ts";

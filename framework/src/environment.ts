@@ -19,7 +19,7 @@ export interface Environment {
   readonly logLevel: LogLevel;
 }
 
-export const defaultProxy = "127.0.0.1:8081";
+const defaultProxy = "127.0.0.1:8081";
 
 /** Throws 400 naming every variable that can't be understood. */
 export function readEnvironment(env: Readonly<Record<string, string | undefined>>): Environment {

@@ -84,8 +84,18 @@ export async function startPlatform(settings: Settings, log: Log = silent): Prom
     addresses: { api: gateway.address, proxy: ports.proxy.address, web: dashboard, network: ports.network.address },
     adminPassword,
     adminPasswordFile,
-    [Symbol.asyncDispose]: () => running.disposeAsync(),
+    [Symbol.asyncDispose]: () => heldOpen(() => running.disposeAsync()),
   };
+}
+
+/** Keeps the process alive until the work is done, whatever of it waits on something that wouldn't. */
+async function heldOpen(work: () => Promise<void>): Promise<void> {
+  const alive = setInterval(() => {}, 60_000);
+  try {
+    await work();
+  } finally {
+    clearInterval(alive);
+  }
 }
 
 async function bootstrap(

@@ -28,7 +28,7 @@ export async function explainBind(error: unknown, address: string, what: string,
 }
 
 /** The process that listens on a TCP port, as far as this user may see it; undefined elsewhere than on Linux. */
-export async function portOwner(port: number): Promise<{ pid: number; command: string } | undefined> {
+async function portOwner(port: number): Promise<{ pid: number; command: string } | undefined> {
   const inodes = new Set<string>();
   for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
     const text = await readFile(table, "utf8").catch(() => "");

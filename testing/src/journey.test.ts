@@ -151,7 +151,7 @@ describe("a service from its first line to its end", { timeout: 120_000 }, () =>
   it("is replaced by micro update while no call fails", async () => {
     const path = join(machine.work, "hello", "index.ts");
     await machine.write({
-      "hello/index.ts": (await readFile(path, "utf8")).replace("Hello ${name}", "Welcome ${name}"),
+      "hello/index.ts": (await readFile(path, "utf8")).replace("msg: `Hello", "msg: `Welcome"),
     });
     const calls = new AbortController();
     const seen = new Map<string, number>();

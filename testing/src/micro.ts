@@ -171,7 +171,7 @@ export async function startServer(options: ServerOptions = {}): Promise<MicroSer
     env: { ...addressVariables(addresses), ...env },
   });
   try {
-    const [text] = await child.saying(/^\{[^]*?^\}/m, 60_000);
+    const [text] = await child.saying(/^\{.*?^\}/ms, 60_000);
     const urls = JSON.parse(text) as Record<"api" | "dashboard" | "proxy" | "network", string>;
     const bare = (url: string) => url.replace("http://", "");
     const { proxy, network } = urls;

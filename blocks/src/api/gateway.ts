@@ -73,10 +73,10 @@ export class Gateway implements AsyncDisposable {
     exchange.mustClose = this.#closing !== undefined;
     this.#running.add(exchange);
     response.on("close", () => this.#ended(exchange));
-    this.#pipeline.run(exchange).then(
-      () => this.#logAccess(exchange),
-      (reason: unknown) => this.#fail(exchange, reason),
-    );
+    this.#pipeline
+      .run(exchange)
+      .then(() => this.#logAccess(exchange))
+      .catch((reason: unknown) => this.#fail(exchange, reason));
   }
 
   #fail(exchange: Exchange, reason: unknown): void {

@@ -1,7 +1,7 @@
 const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
 /** Milliseconds of a `grpc-timeout` value (gRPC over HTTP/2: up to 8 digits and a unit), or undefined when malformed. */
-export function parseGrpcTimeout(value: string | undefined): number | undefined {
+function parseGrpcTimeout(value: string | undefined): number | undefined {
   const match = /^(\d{1,8})([HMSmun])$/.exec(value ?? "");
   const unit = units[match?.[2] ?? ""];
   return match === null || unit === undefined ? undefined : Number(match[1]) * unit;

@@ -12,7 +12,7 @@ const buildTimeoutMs = 60_000;
 const mostBundleBytes = 64 * 1024 * 1024;
 
 /** The name of a bundle, beside the file it was made from, so that `import.meta` and the working folder mean what they do in the source. */
-export const bundleName = ".micro-bundle.mjs";
+const bundleName = ".micro-bundle.mjs";
 
 /** What was made of a source. */
 export interface Bundle {

@@ -1,0 +1,70 @@
+// npm run bench [-- --rows=unary,h2load --rounds=5 --seconds=3]
+import { writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { describeMachine } from "./machine.ts";
+import type { Row } from "./row.ts";
+import { gateway } from "./rows/gateway.ts";
+import { h2load } from "./rows/h2load.ts";
+import { server } from "./rows/server.ts";
+import { store } from "./rows/store.ts";
+import { unary } from "./rows/unary.ts";
+import { type Result, runRow } from "./run.ts";
+import { renderRow } from "./table.ts";
+
+const rows: readonly Row[] = [unary, h2load, ...gateway, ...store, ...server];
+
+const { values } = parseArgs({
+  options: {
+    rows: { type: "string" },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "2" },
+    note: { type: "string" },
+  },
+});
+const chosen = chooseRows(values.rows);
+const rounds = countOf("rounds", values.rounds, 100);
+const seconds = countOf("seconds", values.seconds, 60);
+
+const stopping = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => stopping.abort(new Error("stopped")));
+}
+
+const results: Result[] = [];
+try {
+  for (const row of chosen) {
+    const progress = (text: string) => process.stderr.write(`${text}\n`);
+    const result = await runRow(row, { rounds, seconds, signal: stopping.signal, progress });
+    process.stdout.write(`\n${renderRow(result)}\n`);
+    results.push(result);
+  }
+  // A part of the rows would leave a page whose halves were measured on different days.
+  if (chosen.length === rows.length) await writeResults();
+} catch (error) {
+  if (!stopping.signal.aborted) throw error;
+  process.exitCode = 130;
+}
+
+async function writeResults(): Promise<void> {
+  const command = `npm run bench -- --rounds=${rounds} --seconds=${seconds}`;
+  const head = await describeMachine(command, values.note);
+  const file = new URL("../RESULTS.md", import.meta.url);
+  await writeFile(file, `${[head, ...results.map(renderRow)].join("\n\n")}\n`);
+  process.stderr.write("Wrote bench/RESULTS.md\n");
+}
+
+function chooseRows(names: string | undefined): readonly Row[] {
+  if (names === undefined) return rows;
+  return names.split(",").map((name) => {
+    const row = rows.find((known) => known.name === name);
+    if (row === undefined) throw new Error(`no row ${name}. There are: ${rows.map((known) => known.name).join(", ")}`);
+    return row;
+  });
+}
+
+function countOf(flag: string, text: string, most: number): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > most)
+    throw new Error(`--${flag} takes 1 to ${most}, not ${text}`);
+  return count;
+}

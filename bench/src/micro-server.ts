@@ -1,0 +1,71 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { credentialsPath } from "@microts/core";
+import type { Bench } from "./bench.ts";
+import type { ServerProcess } from "./server-process.ts";
+
+const run = promisify(execFile);
+const launcher = fileURLToPath(new URL("../../cli/bin/micro.js", import.meta.url));
+export const helloworldFolder: string = fileURLToPath(new URL("../../examples/helloworld", import.meta.url));
+
+/** The real `micro server` in a process of its own, with a home of its own and its log at the level that has the access log. */
+export class MicroServer implements AsyncDisposable {
+  readonly process: ServerProcess;
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #home: string;
+  #addresses: { readonly api: string; readonly proxy: string } | undefined;
+
+  /** Starts it. The home keeps its data for the next start. */
+  constructor(bench: Bench, name: string, home: string) {
+    this.#home = home;
+    const free = "127.0.0.1:0";
+    const { PATH } = process.env;
+    this.#env = { PATH, MICRO_HOME: home, HOME: home };
+    const addresses = { MICRO_API_ADDRESS: free, MICRO_PROXY_ADDRESS: free, MICRO_WEB_ADDRESS: free };
+    this.process = bench.start(name, launcher, ["server", "--output=json"], {
+      ...this.#env,
+      ...addresses,
+      MICRO_NETWORK_ADDRESS: free,
+      MICRO_LOG_LEVEL: "debug",
+    });
+  }
+
+  /** Resolves when every service of the platform is up. */
+  async ready(): Promise<void> {
+    const [text] = await this.process.saying(/^\{[\s\S]*?^\}/m);
+    const { api, proxy } = JSON.parse(text) as Record<"api" | "proxy", string>;
+    this.#addresses = { api: api.replace("http://", ""), proxy };
+  }
+
+  /** `host:port` of the gateway and of the proxy. */
+  get addresses(): { readonly api: string; readonly proxy: string } {
+    if (this.#addresses === undefined) throw new Error("micro server is not ready yet");
+    return this.#addresses;
+  }
+
+  /** The `authorization` value of the admin of this machine. */
+  async authorization(): Promise<string> {
+    const text = await readFile(credentialsPath(this.#home, this.addresses.proxy), "utf8");
+    return `Bearer ${(JSON.parse(text) as { token: string }).token}`;
+  }
+
+  /** Runs `micro …` against it, to its end. */
+  async micro(...args: readonly string[]): Promise<string> {
+    const env = { ...this.#env, MICRO_PROXY: this.addresses.proxy };
+    const { stdout } = await run(process.execPath, [launcher, ...args], { env });
+    return stdout;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.process[Symbol.asyncDispose]();
+  }
+}
+
+/** Starts it and resolves when it is ready. */
+export async function startMicroServer(bench: Bench, name: string): Promise<MicroServer> {
+  const server = new MicroServer(bench, name, await bench.newFolder(`home-${name}`));
+  await server.ready();
+  return server;
+}

@@ -1,0 +1,45 @@
+import type { Bench } from "./bench.ts";
+
+/** What one measurement gave. */
+export interface Sample {
+  /** In the row's unit. */
+  readonly value: number;
+  /** Latency of single calls, in milliseconds, where calls were timed. */
+  readonly p50Ms?: number;
+  readonly p99Ms?: number;
+}
+
+/** Measures for about `ms` milliseconds, or once where one measurement is what it is. Rejects when an answer was wrong. */
+export type Measure = (ms: number) => Promise<Sample>;
+
+/** One line of performance.md's table of bars, or a part of it. */
+export interface Bar {
+  /** What has to hold, in words. */
+  readonly text: string;
+  /** The contender judged. */
+  readonly of: string;
+  /** The contender it is divided by; undefined for a bar on the value itself. */
+  readonly against?: string;
+  readonly atLeast?: number;
+  readonly atMost?: number;
+}
+
+/** Contenders that do the same work. */
+export interface Row {
+  /** For `--rows`. */
+  readonly name: string;
+  readonly title: string;
+  readonly unit: "calls/s" | "ms" | "MiB";
+  /** What each contender is, by name, in the table's order. The first is ours, which the others are compared with. */
+  readonly contenders: Readonly<Record<string, string>>;
+  readonly bars: readonly Bar[];
+  /** Bars that wait for a peer this bench doesn't run yet, with the peer's name. */
+  readonly waiting?: readonly string[];
+  /** Starts everything and checks one answer of each contender. Every contender gets its measure, or the reason for which it is left out. */
+  open(bench: Bench): Promise<Readonly<Record<string, Measure | Skipped>>>;
+}
+
+/** Why a contender isn't measured on this machine. */
+export interface Skipped {
+  readonly skipped: string;
+}

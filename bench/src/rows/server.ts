@@ -1,0 +1,87 @@
+import { execFile } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import type { Bench } from "../bench.ts";
+import { MicroServer, startMicroServer } from "../micro-server.ts";
+import type { Measure, Row } from "../row.ts";
+import { median } from "../table.ts";
+
+const run = promisify(execFile);
+const settleMs = 2_000;
+
+/** `micro server` and the command line as processes. */
+export const server: readonly Row[] = [
+  {
+    name: "server-start",
+    title: "micro server, start to all services ready, warm data directory",
+    unit: "ms",
+    contenders: { ours: "micro server", node: "node -e 0" },
+    bars: [{ text: "faster than Micro v3's 450 ms (as measured elsewhere)", of: "ours", atMost: 450 }],
+    async open(bench) {
+      const home = await bench.newFolder("home");
+      return { ours: () => start(bench, home), node: (ms) => repeated(ms, bareNode) };
+    },
+  },
+  {
+    name: "server-memory",
+    title: "micro server, idle, resident memory",
+    unit: "MiB",
+    contenders: { ours: "micro server, all services, none deployed", node: "an idle Node.js process" },
+    bars: [{ text: "≤ 120 MiB", of: "ours", atMost: 120 }],
+    async open(bench) {
+      const home = await bench.newFolder("home");
+      return { ours: () => idleMemory(bench, home), node: bareMemory };
+    },
+  },
+  {
+    name: "cli",
+    title: "micro services, whole process",
+    unit: "ms",
+    contenders: { ours: "micro services against a running server", node: "node -e 0" },
+    bars: [{ text: "≤ 1.6× node -e 0", of: "ours", against: "node", atMost: 1.6 }],
+    async open(bench) {
+      const platform = await startMicroServer(bench, "server");
+      const services = async () => {
+        await platform.micro("services");
+      };
+      return { ours: (ms) => repeated(ms, services), node: (ms) => repeated(ms, bareNode) };
+    },
+  },
+];
+
+async function bareNode(): Promise<void> {
+  await run(process.execPath, ["-e", "0"]);
+}
+
+/** The median time of running it again and again. */
+async function repeated(ms: number, once: () => Promise<void>): ReturnType<Measure> {
+  const times: number[] = [];
+  const endMs = performance.now() + ms;
+  do {
+    const startedMs = performance.now();
+    await once();
+    times.push(performance.now() - startedMs);
+  } while (performance.now() < endMs);
+  return { value: median(times) };
+}
+
+async function start(bench: Bench, home: string): ReturnType<Measure> {
+  const startedMs = performance.now();
+  await using platform = new MicroServer(bench, "ours", home);
+  await platform.ready();
+  return { value: performance.now() - startedMs };
+}
+
+async function idleMemory(bench: Bench, home: string): ReturnType<Measure> {
+  await using platform = new MicroServer(bench, "ours", home);
+  await platform.ready();
+  await delay(settleMs, undefined, { signal: bench.signal });
+  return { value: await platform.process.residentMiB() };
+}
+
+async function bareMemory(): ReturnType<Measure> {
+  const script = "console.log(require('fs').readFileSync('/proc/self/status', 'utf8'))";
+  const { stdout } = await run(process.execPath, ["-e", script]);
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(stdout)?.[1];
+  return { value: Number(kilobytes) / 1024 };
+}

@@ -1,0 +1,97 @@
+import type { Cost } from "./profile.ts";
+import type { Bar, Sample } from "./row.ts";
+import type { Result } from "./run.ts";
+
+/** The middle value; of an even number, the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const [low = Number.NaN, high = low] = sorted.slice(Math.ceil(middle) - 1, Math.floor(middle) + 1);
+  return (low + high) / 2;
+}
+
+/** A row's part of RESULTS.md: the contenders, the bars, and where ours spends its time. */
+export function renderRow(result: Result): string {
+  const { row, costs } = result;
+  const parts = [`## ${row.title}`, contenders(result), bars(result)];
+  if (costs.size > 0) parts.push(profiles(result));
+  return parts.join("\n\n");
+}
+
+function contenders({ row, samples, skipped }: Result): string {
+  const [ours = "", ...rest] = Object.keys(row.contenders);
+  const isTimed = [...samples.values()].some((each) => each.some(({ p50Ms }) => p50Ms !== undefined));
+  const head = [
+    "contender",
+    `median ${row.unit}`,
+    "lowest–highest",
+    `${ours} ÷ it`,
+    ...(isTimed ? ["p50 ms", "p99 ms"] : []),
+  ];
+  const lines = [ours, ...rest].map((name) => {
+    const label = `**${name}**: ${row.contenders[name]}`;
+    const taken = samples.get(name);
+    if (taken === undefined) return [label, `skipped: ${skipped.get(name)}`, ...head.slice(2).map(() => "")];
+    const values = taken.map(({ value }) => value);
+    const ratio = ratioOf(samples, ours, name);
+    return [
+      label,
+      round(median(values)),
+      `${round(Math.min(...values))}–${round(Math.max(...values))}`,
+      name === ours || ratio === undefined ? "" : `${ratio.toFixed(2)}×`,
+      ...(isTimed ? [latency(taken, "p50Ms"), latency(taken, "p99Ms")] : []),
+    ];
+  });
+  const rule = head.map((_, column) => (column === 0 ? "---" : "---:"));
+  return [head, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function bars({ row, samples }: Result): string {
+  const judged = row.bars.map((bar) => {
+    const value = bar.against === undefined ? medianOf(samples, bar.of) : ratioOf(samples, bar.of, bar.against);
+    if (value === undefined) return `- not measured: ${bar.text}`;
+    const measured = bar.against === undefined ? `${round(value)} ${row.unit}` : `${value.toFixed(2)}×`;
+    return `- ${isMet(bar, value) ? "met" : "**not met**"}: ${bar.text} (${measured})`;
+  });
+  const waiting = (row.waiting ?? []).map((text) => `- not measured: ${text}`);
+  return ["Bars:", "", ...judged, ...waiting].join("\n");
+}
+
+const placesShown = 6;
+const functionsShown = 10;
+
+function profiles({ costs }: Result): string {
+  const listed = (all: readonly Cost[], count: number) =>
+    all.slice(0, count).map(({ name, share }) => `${(share * 100).toFixed(0)} % ${name}`);
+  const lists = [...costs].flatMap(([process, { functions, places }]) => [
+    `- ${process}: ${listed(places, placesShown).join(", ")}`,
+    `  - functions: ${listed(functions, functionsShown).join(", ")}`,
+  ]);
+  return ["Where ours spends its busy time (sampling profile of one more turn, self time):", "", ...lists].join("\n");
+}
+
+function isMet({ atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY }: Bar, value: number): boolean {
+  return value >= atLeast && value <= atMost;
+}
+
+function medianOf(samples: Result["samples"], name: string): number | undefined {
+  const taken = samples.get(name);
+  return taken && median(taken.map(({ value }) => value));
+}
+
+/** Of `name` to `other`, round by round. */
+function ratioOf(samples: Result["samples"], name: string, other: string): number | undefined {
+  const [taken, others] = [samples.get(name), samples.get(other)];
+  if (taken === undefined || others === undefined) return undefined;
+  return median(taken.map(({ value }, at) => value / (others[at]?.value ?? Number.NaN)));
+}
+
+function latency(samples: readonly Sample[], key: "p50Ms" | "p99Ms"): string {
+  const values = samples.map((sample) => sample[key]).filter((value) => value !== undefined);
+  return values.length === 0 ? "" : median(values).toFixed(2);
+}
+
+function round(value: number): string {
+  const exact = value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  return exact.replace(/\B(?=(\d{3})+$)/g, ",");
+}

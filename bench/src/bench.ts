@@ -21,9 +21,11 @@ export class Bench implements AsyncDisposable {
     return new Bench(await mkdtemp(join(tmpdir(), "micro-bench-")), signal);
   }
 
-  /** The server processes started so far, by name, for profiles. */
-  get servers(): ReadonlyMap<string, ServerProcess> {
-    return this.#servers;
+  /** A server process that was started under this name. */
+  server(name: string): ServerProcess {
+    const server = this.#servers.get(name);
+    if (server === undefined) throw new Error(`no server was started as ${name}`);
+    return server;
   }
 
   /** An empty folder below the bench's. */
@@ -46,7 +48,7 @@ export class Bench implements AsyncDisposable {
 
   /** Starts a Node.js file that runs until the bench is over. */
   start(name: string, file: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = process.env): ServerProcess {
-    const server = this.use(new ServerProcess(file, args, env));
+    const server = this.use(new ServerProcess(file, args, { env, log: join(this.folder, `${name}.log`) }));
     this.#servers.set(name, server);
     return server;
   }

@@ -35,6 +35,8 @@ export interface Row {
   readonly bars: readonly Bar[];
   /** Bars that wait for a peer this bench doesn't run yet, with the peer's name. */
   readonly waiting?: readonly string[];
+  /** Which of our processes are worth a profile. */
+  readonly profiled: readonly ("client" | "server")[];
   /** Starts everything and checks one answer of each contender. Every contender gets its measure, or the reason for which it is left out. */
   open(bench: Bench): Promise<Readonly<Record<string, Measure | Skipped>>>;
 }

@@ -43,19 +43,19 @@ export async function runRow(row: Row, options: RunOptions): Promise<Result> {
     progress(`${row.name}: round ${round} of ${rounds}: ${values.join(", ")}`);
   }
   const ours = measures.find(([name]) => name === Object.keys(row.contenders)[0]);
-  const costs = row.unit === "calls/s" && ours !== undefined ? await profileOf(bench, ours) : new Map();
+  const costs = ours === undefined ? new Map() : await profile(bench, row, ours);
   return { row, samples, skipped: new Map(skipped), costs };
 }
 
 /** One more turn, not counted, with the profilers on. */
-async function profileOf(bench: Bench, [name, measure]: readonly [string, Measure]): Promise<Result["costs"]> {
-  const servers = [...bench.servers].filter(([server]) => server === name);
-  for (const [, server] of servers) server.startProfile();
-  const own = await Profile.start();
+async function profile(bench: Bench, row: Row, [name, measure]: readonly [string, Measure]): Promise<Result["costs"]> {
+  if (row.profiled.length === 0) return new Map();
+  const server = bench.server(name);
+  server.startProfile();
+  const client = await Profile.start();
   await measure(2 * warmUpMs);
-  const costs = new Map([["client", await own.stop()]]);
-  for (const [, server] of servers) costs.set("server", await server.stopProfile());
-  return costs;
+  const taken = { client: await client.stop(), server: await server.stopProfile() };
+  return new Map(row.profiled.map((process) => [process, taken[process]]));
 }
 
 function isSkipped(measure: Measure | Skipped): measure is Skipped {

@@ -1,9 +1,17 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { Costs } from "./profile.ts";
 
+export interface ServerProcessOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** The file that gets its standard error. */
+  readonly log: string;
+}
+
 const graceMs = 10_000;
+const outputKept = 10_000;
 const profiler = new URL("./profiled.ts", import.meta.url).href;
 
 /** A Node.js process that the bench started and ends, by its id. */
@@ -11,23 +19,18 @@ export class ServerProcess implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #words: string;
   readonly #ended: Promise<unknown>;
+  readonly #log: string;
   #output = "";
-  #errors = "";
 
-  constructor(file: string, args: readonly string[], env: NodeJS.ProcessEnv) {
+  constructor(file: string, args: readonly string[], { env, log }: ServerProcessOptions) {
     this.#words = [file, ...args].join(" ");
-    this.#process = fork(file, args, {
-      env,
-      execArgv: ["--import", profiler],
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-    });
-    const { stdout, stderr } = this.#process;
-    stdout?.setEncoding("utf8").on("data", (text: string) => {
-      this.#output = (this.#output + text).slice(-10_000);
-    });
-    // Read, so that a log costs the server what it costs, but only the end is kept.
-    stderr?.on("data", (bytes: Buffer) => {
-      this.#errors = bytes.toString("utf8", Math.max(0, bytes.length - 2_000));
+    this.#log = log;
+    const logFile = openSync(log, "a");
+    const stdio = ["ignore", "pipe", logFile, "ipc"] satisfies StdioOptions;
+    this.#process = fork(file, args, { env, execArgv: ["--import", profiler], stdio });
+    closeSync(logFile);
+    this.#process.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.#output = (this.#output + text).slice(-outputKept);
     });
     this.#ended = once(this.#process, "close");
     this.#ended.catch(() => {});
@@ -74,8 +77,9 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   async #unlessEnded<T>(happening: Promise<T>): Promise<T> {
-    const ended = this.#ended.then(() => {
-      throw new Error(`${this.#words} has ended: ${this.#errors}${this.#output}`);
+    const ended = this.#ended.then(async () => {
+      const errors = await readFile(this.#log, "utf8");
+      throw new Error(`${this.#words} has ended: ${errors.slice(-outputKept)}${this.#output}`);
     });
     return Promise.race([happening, ended]);
   }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { endpoint, service } from "@microts/service";
 import { z } from "zod";
 
@@ -17,19 +18,8 @@ export default service("clock", {
     async *handler({ count, intervalMs }, { signal }) {
       for (let n = 1; count === 0 || n <= count; n++) {
         yield { count: n, time: new Date().toISOString() };
-        if (n !== count) await pause(intervalMs, signal);
+        if (n !== count) await pause(intervalMs, undefined, { signal });
       }
     },
   }),
 });
-
-/** Resolves after `ms`; rejects at once when the caller leaves. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
-  });
-}

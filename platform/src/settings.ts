@@ -38,6 +38,7 @@ export function parseSettings(env: Env, flags: Env = {}): Settings {
     const given = text(name, flag) ?? `127.0.0.1:${port}`;
     try {
       parseAddress(given);
+      if (!/:\d+$/.test(given)) throw new Error("no port");
     } catch {
       mistakes.push(
         `${flags[flag] === undefined ? name : `--${flag}`} is "${given}", not an address such as 127.0.0.1:${port}`,

@@ -95,14 +95,15 @@ export class Child implements AsyncDisposable {
   }
 }
 
-export interface Leftover {
+/** A process of this computer. */
+export interface Running {
   readonly pid: number;
   readonly command: string;
 }
 
 /** Processes whose environment has the text in it, such as the path of a temporary home. Linux only; elsewhere there are none. */
-export async function processesOf(text: string): Promise<Leftover[]> {
-  const found: Leftover[] = [];
+export async function processesOf(text: string): Promise<Running[]> {
+  const found: Running[] = [];
   for (const pid of await readdir("/proc").catch(() => [])) {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
     const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");

@@ -1,5 +1,6 @@
 export { type CoreServer, serveCore } from "./core-server.ts";
 export { type Backend, type ServedGateway, serveGateway } from "./gateway.ts";
+export { openTestNetwork } from "./network.ts";
 export { open, parseAnswers, type RawAnswer, type RawExchange, type RawOptions, sendRaw } from "./raw-http.ts";
 export { type ServedMethods, type ServedOptions, serveMethods, testAdmin } from "./remote.ts";
 export {

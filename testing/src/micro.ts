@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { Child, type ChildOptions, processesOf, type Result } from "./child.ts";
+import { Child, type ChildOptions, processesOf, type Result, type Running } from "./child.ts";
 
 /** The root of the repository. */
 export const repository = fileURLToPath(new URL("../../", import.meta.url));
@@ -70,13 +70,18 @@ export class Machine implements AsyncDisposable {
     }
   }
 
+  /** What runs on this machine. */
+  processes(): Promise<Running[]> {
+    return processesOf(this.folder);
+  }
+
   /** Fails when a process that was started on this machine still runs, which is ended then. */
   async [Symbol.asyncDispose](): Promise<void> {
     const late = Date.now() + lastBreathMs;
-    let left = await processesOf(this.folder);
+    let left = await this.processes();
     while (left.length > 0 && Date.now() < late) {
       await delay(50);
-      left = await processesOf(this.folder);
+      left = await this.processes();
     }
     for (const { pid } of left) process.kill(pid, "SIGKILL");
     await rm(this.folder, { recursive: true, force: true, maxRetries: 3 });

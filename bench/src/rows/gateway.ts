@@ -32,6 +32,7 @@ function gatewayRow(name: string, title: string, method: keyof typeof requests):
     },
     bars: [{ text: "≥ 0.75× bare node:http", of: "ours", against: "node:http", atLeast: 0.75 }],
     waiting: ["≥ 3× Moleculer over TCP", "≥ 8× NestJS gRPC", "≥ 6× Micro v3 (Go)"],
+    profiled: ["server"],
     async open(bench) {
       const server = await startMicroServer(bench, "ours");
       await deploy(server);

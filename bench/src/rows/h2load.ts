@@ -22,6 +22,7 @@ export const h2load: Row = {
     http2: "raw node:http2 server",
   },
   bars: [{ text: "≥ 6× the grpc-js server", of: "ours", against: "grpc-js", atLeast: 6 }],
+  profiled: ["server"],
   async open(bench) {
     const [ours, grpcJs, http2] = await Promise.all([
       bench.serve("ours", microRpcFile),

@@ -17,6 +17,7 @@ export const server: readonly Row[] = [
     unit: "ms",
     contenders: { ours: "micro server", node: "node -e 0" },
     bars: [{ text: "faster than Micro v3's 450 ms (as measured elsewhere)", of: "ours", atMost: 450 }],
+    profiled: [],
     async open(bench) {
       const home = await bench.newFolder("home");
       return { ours: () => start(bench, home), node: (ms) => repeated(ms, bareNode) };
@@ -28,6 +29,7 @@ export const server: readonly Row[] = [
     unit: "MiB",
     contenders: { ours: "micro server, all services, none deployed", node: "an idle Node.js process" },
     bars: [{ text: "≤ 120 MiB", of: "ours", atMost: 120 }],
+    profiled: [],
     async open(bench) {
       const home = await bench.newFolder("home");
       return { ours: () => idleMemory(bench, home), node: bareMemory };
@@ -39,6 +41,7 @@ export const server: readonly Row[] = [
     unit: "ms",
     contenders: { ours: "micro services against a running server", node: "node -e 0" },
     bars: [{ text: "≤ 1.6× node -e 0", of: "ours", against: "node", atMost: 1.6 }],
+    profiled: [],
     async open(bench) {
       const platform = await startMicroServer(bench, "server");
       const services = async () => {

@@ -36,6 +36,7 @@ function rowOf(name: string, title: string, kind: "write" | "read"): Row {
       sqlite: "node:sqlite on a thread of its own, 64 per transaction, no RPC (practical limit)",
     },
     bars: [],
+    profiled: ["client", "server"],
     async open(bench) {
       const server = await startMicroServer(bench, "ours");
       const authorization = await server.authorization();

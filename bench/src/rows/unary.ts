@@ -38,6 +38,7 @@ export const unary: Row = {
       atLeast: 1,
     },
   ],
+  profiled: ["client", "server"],
   async open(bench) {
     const [ours, frames, http2, grpcJs] = await Promise.all([
       bench.serve("ours", microRpcFile),

@@ -1,0 +1,42 @@
+import { equal, throws } from "node:assert/strict";
+import { describe, it } from "node:test";
+import { parseSettings } from "./settings.ts";
+
+describe("parseSettings", () => {
+  it("has the ports of Micro on the loopback address, and everything under the home", () => {
+    const settings = parseSettings({ HOME: "/home/jane" });
+    equal(settings.apiAddress, "127.0.0.1:8080");
+    equal(settings.proxyAddress, "127.0.0.1:8081");
+    equal(settings.webAddress, "127.0.0.1:8082");
+    equal(settings.networkAddress, "127.0.0.1:8443");
+    equal(settings.dataDir, "/home/jane/.micro/server");
+    equal(settings.adminPassword, undefined);
+  });
+
+  it("lets flags win over the environment", () => {
+    const env = { HOME: "/h", MICRO_API_ADDRESS: "127.0.0.1:1", MICRO_DATA_DIR: "/a" };
+    const settings = parseSettings(env, { api_address: "127.0.0.1:2" });
+    equal(settings.apiAddress, "127.0.0.1:2");
+    equal(settings.dataDir, "/a");
+  });
+
+  it("takes a bare port as one of this machine", () => {
+    equal(parseSettings({ HOME: "/h", MICRO_API_ADDRESS: ":9000" }).apiAddress, "127.0.0.1:9000");
+  });
+
+  it("reports every mistake at once", () => {
+    const env = { HOME: "/h", MICRO_LOG_LEVEL: "loud", MICRO_API_ADDRESS: "here", MICRO_CONFIG_SECRET_KEY: "c2hvcnQ=" };
+    throws(() => parseSettings({ ...env, MICRO_PROXY_ADDRESS: "a:b:c" }), {
+      code: 400,
+      message:
+        /MICRO_PROXY_ADDRESS is "a:b:c".*MICRO_LOG_LEVEL is "loud".*MICRO_CONFIG_SECRET_KEY is not base64 of 32 bytes/,
+    });
+  });
+
+  it("never repeats a secret", () => {
+    throws(
+      () => parseSettings({ HOME: "/h", MICRO_CONFIG_SECRET_KEY: "c2VjcmV0" }),
+      (error: Error) => !error.message.includes("c2VjcmV0"),
+    );
+  });
+});

@@ -1,5 +1,5 @@
 // Compiles proto/**/*.proto into proto/gen with the compiler and the generator from npm, never the machine's own.
-// `--check` changes nothing and fails when proto/gen is not what would be generated.
+// Then writes the reference of commands, which stands on that code. `--check` changes nothing and fails when either is not what would be generated.
 import { spawn } from "node:child_process";
 import { glob, mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -27,11 +27,20 @@ try {
   const difference = await compare(fresh, target);
   if (values.check) report(difference);
   else await update(fresh, difference);
+  await updateReference(values.check);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 } finally {
   await rm(fresh, { recursive: true, force: true });
+}
+
+/** Loaded here and not above: the commands don't load before the code that they call has been generated. */
+async function updateReference(check: boolean): Promise<void> {
+  const { updateCliReference } = await import("./cli-reference.ts");
+  if ((await updateCliReference({ check })) || !check) return;
+  console.error("docs/reference/cli.md is not what the commands say. Run npm run generate and commit the result.");
+  process.exitCode = 1;
 }
 
 async function compile(out: string): Promise<void> {

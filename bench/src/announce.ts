@@ -1,10 +1,8 @@
 import type { AddressInfo, Server } from "node:net";
 import type { Announcement } from "./bench.ts";
 
-/** Tells the process that started this one where the server listens. The server ends with that process. */
+/** Tells the process that started this one where the server listens. */
 export function announce(announcement: Announcement): void {
-  process.on("disconnect", () => process.exit());
-  process.channel?.ref();
   process.send?.(announcement);
 }
 

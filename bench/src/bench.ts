@@ -47,8 +47,10 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Starts a Node.js file that runs until the bench is over. */
-  start(name: string, file: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = process.env): ServerProcess {
-    const server = this.use(new ServerProcess(file, args, { env, log: join(this.folder, `${name}.log`) }));
+  start(name: string, file: string, args: readonly string[], options: StartOptions = {}): ServerProcess {
+    const { env = process.env, isProfiled = true } = options;
+    const log = join(this.folder, `${name}.log`);
+    const server = this.use(new ServerProcess(file, args, { env, isProfiled, log }));
     this.#servers.set(name, server);
     return server;
   }
@@ -56,6 +58,13 @@ export class Bench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
+}
+
+export interface StartOptions {
+  /** Default: the environment of the bench. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Whether the profiler is loaded into it, which takes part in its start and memory. Default true. */
+  readonly isProfiled?: boolean;
 }
 
 /** What a server tells the load process. */

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { availableParallelism, cpus, release } from "node:os";
 
 /** The head of RESULTS.md: what was run, when, on what. */
-export async function describeMachine(command: string, note: string | undefined): Promise<string> {
+export async function describeMachine(command: string, notes: readonly string[]): Promise<string> {
   const require = createRequire(import.meta.url);
   const versionOf = async (name: string) => {
     const manifest = JSON.parse(await readFile(require.resolve(`${name}/package.json`), "utf8")) as { version: string };
@@ -20,6 +20,6 @@ export async function describeMachine(command: string, note: string | undefined)
     `- ${new Date().toISOString().slice(0, 10)}: \`${command}\``,
     `- Node.js ${process.versions.node}, ${versions.join(", ")}`,
     `- ${cpu}, Linux ${release()}; the load process shares the cores with the servers`,
-    ...(note === undefined ? [] : [`- ${note}`]),
+    ...notes.map((note) => `- ${note}`),
   ].join("\n");
 }

@@ -13,12 +13,18 @@ import { renderRow } from "./table.ts";
 
 const rows: readonly Row[] = [unary, h2load, ...gateway, ...store, ...server];
 
+process.on("uncaughtException", (error) => {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+});
+
 const { values } = parseArgs({
   options: {
     rows: { type: "string" },
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "2" },
-    note: { type: "string" },
+    /** Goes to the head of RESULTS.md. */
+    note: { type: "string", multiple: true, default: [] },
   },
 });
 const chosen = chooseRows(values.rows);

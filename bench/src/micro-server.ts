@@ -8,7 +8,7 @@ import type { ServerProcess } from "./server-process.ts";
 
 const run = promisify(execFile);
 const launcher = fileURLToPath(new URL("../../cli/bin/micro.js", import.meta.url));
-export const helloworldFolder: string = fileURLToPath(new URL("../../examples/helloworld", import.meta.url));
+const helloworldFolder = fileURLToPath(new URL("../../examples/helloworld", import.meta.url));
 
 /** The real `micro server` in a process of its own, with a home of its own and its log at the level that has the access log. */
 export class MicroServer implements AsyncDisposable {
@@ -18,18 +18,20 @@ export class MicroServer implements AsyncDisposable {
   #addresses: { readonly api: string; readonly proxy: string } | undefined;
 
   /** Starts it. The home keeps its data for the next start. */
-  constructor(bench: Bench, name: string, home: string) {
+  constructor(bench: Bench, name: string, home: string, isProfiled = false) {
     this.#home = home;
     const free = "127.0.0.1:0";
     const { PATH } = process.env;
     this.#env = { PATH, MICRO_HOME: home, HOME: home };
-    const addresses = { MICRO_API_ADDRESS: free, MICRO_PROXY_ADDRESS: free, MICRO_WEB_ADDRESS: free };
-    this.process = bench.start(name, launcher, ["server", "--output=json"], {
-      ...this.#env,
-      ...addresses,
+    const settings = {
+      MICRO_API_ADDRESS: free,
+      MICRO_PROXY_ADDRESS: free,
+      MICRO_WEB_ADDRESS: free,
       MICRO_NETWORK_ADDRESS: free,
       MICRO_LOG_LEVEL: "debug",
-    });
+    };
+    const env = { ...this.#env, ...settings };
+    this.process = bench.start(name, launcher, ["server", "--output=json"], { env, isProfiled });
   }
 
   /** Resolves when every service of the platform is up. */
@@ -58,6 +60,13 @@ export class MicroServer implements AsyncDisposable {
     return stdout;
   }
 
+  /** Deploys the example as `micro run` does, and lets signed-in callers call it. */
+  async deployHelloworld(): Promise<void> {
+    await this.micro("run", helloworldFolder);
+    const rule = ["--scope=*", "--resource=service:helloworld:*", "--access=granted", "--priority=1", "signed-in"];
+    await this.micro("auth", "create", "rule", ...rule);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.process[Symbol.asyncDispose]();
   }
@@ -65,7 +74,7 @@ export class MicroServer implements AsyncDisposable {
 
 /** Starts it and resolves when it is ready. */
 export async function startMicroServer(bench: Bench, name: string): Promise<MicroServer> {
-  const server = new MicroServer(bench, name, await bench.newFolder(`home-${name}`));
+  const server = new MicroServer(bench, name, await bench.newFolder(`home-${name}`), true);
   await server.ready();
   return server;
 }

@@ -6,6 +6,8 @@ import type { Costs } from "./profile.ts";
 
 export interface ServerProcessOptions {
   readonly env: NodeJS.ProcessEnv;
+  /** Whether `startProfile` works. */
+  readonly isProfiled: boolean;
   /** The file that gets its standard error. */
   readonly log: string;
 }
@@ -22,18 +24,23 @@ export class ServerProcess implements AsyncDisposable {
   readonly #log: string;
   #output = "";
 
-  constructor(file: string, args: readonly string[], { env, log }: ServerProcessOptions) {
+  constructor(file: string, args: readonly string[], { env, isProfiled, log }: ServerProcessOptions) {
     this.#words = [file, ...args].join(" ");
     this.#log = log;
     const logFile = openSync(log, "a");
     const stdio = ["ignore", "pipe", logFile, "ipc"] satisfies StdioOptions;
-    this.#process = fork(file, args, { env, execArgv: ["--import", profiler], stdio });
+    this.#process = fork(file, args, { env, execArgv: isProfiled ? ["--import", profiler] : [], stdio });
     closeSync(logFile);
+    const atExit = () => this.#process.kill("SIGKILL");
+    process.once("exit", atExit);
     this.#process.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.#output = (this.#output + text).slice(-outputKept);
     });
     this.#ended = once(this.#process, "close");
-    this.#ended.catch(() => {});
+    this.#ended.then(
+      () => process.off("exit", atExit),
+      () => {},
+    );
   }
 
   /** Its resident memory in MiB, as Linux counts it. */

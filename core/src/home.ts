@@ -36,15 +36,32 @@ export async function readLocalCredentials(home: string, address: string): Promi
     throw MicroError.internal("credentials", `cannot read ${path}: ${(error as Error).message}`);
   }
   try {
-    const parsed = JSON.parse(text) as Record<keyof LocalCredentials, string>;
-    const expiry = new Date(parsed.expiry);
-    return expiry.getTime() > Date.now() ? { ...parsed, expiry } : undefined;
+    const credentials = credentialsFrom(JSON.parse(text));
+    return credentials.expiry.getTime() > Date.now() ? credentials : undefined;
   } catch {
     throw MicroError.internal(
       "credentials",
       `${path} is damaged. Delete it and restart the server, which writes it anew`,
     );
   }
+}
+
+/** Throws when a field is missing or isn't what it should be. */
+function credentialsFrom(parsed: Record<string, unknown>): LocalCredentials {
+  const text = (name: keyof LocalCredentials): string => {
+    const value = parsed[name];
+    if (typeof value !== "string" || value === "") throw new TypeError(`${name} is missing`);
+    return value;
+  };
+  const expiry = new Date(text("expiry"));
+  if (Number.isNaN(expiry.getTime())) throw new TypeError("expiry is not a time");
+  return {
+    address: text("address"),
+    namespace: text("namespace"),
+    account: text("account"),
+    token: text("token"),
+    expiry,
+  };
 }
 
 /** Writes the credentials, readable by this user alone, replacing the file in one step. */

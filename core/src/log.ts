@@ -25,7 +25,7 @@ export type LogLevel = (typeof logLevels)[number];
 
 /**
  * A log of one line per message, `2026-01-31T12:00:00.000Z info  message key=value`, handed to `write` with its newline.
- * Control characters in messages and values are escaped, so that a value can't forge a line.
+ * Control characters, line separators and marks that turn the writing direction are escaped, so that a value can't forge a line or steer a terminal.
  */
 export function lineLog(write: (line: string) => void, level: LogLevel = "info", fields: LogFields = {}): Log {
   const threshold = logLevels.indexOf(level);
@@ -33,7 +33,7 @@ export function lineLog(write: (line: string) => void, level: LogLevel = "info",
     if (logLevels.indexOf(name) < threshold) return () => {};
     return (message: string, more: LogFields = {}) => {
       const pairs = Object.entries({ ...fields, ...more }).filter(([, value]) => value !== undefined);
-      const tail = pairs.map(([key, value]) => ` ${key}=${format(value)}`).join("");
+      const tail = pairs.map(([key, value]) => ` ${escape(key)}=${format(value)}`).join("");
       write(`${new Date().toISOString()} ${name.padEnd(5)} ${escape(message)}${tail}\n`);
     };
   };
@@ -47,10 +47,23 @@ export function lineLog(write: (line: string) => void, level: LogLevel = "info",
 }
 
 function format(value: unknown): string {
-  const text = value instanceof Error ? value.message : typeof value === "string" ? value : JSON.stringify(value);
-  return /^[^\s"=\p{Cc}]+$/u.test(text ?? "") ? (text ?? "") : JSON.stringify(text ?? "");
+  const text = value instanceof Error ? value.message : typeof value === "string" ? value : json(value);
+  return /^[^\s"=\p{Cc}\p{Bidi_Control}]+$/u.test(text) ? text : escape(JSON.stringify(text));
+}
+
+/** What JSON can't hold must not make a log call fail. */
+function json(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return String(value);
+  }
 }
 
 function escape(text: string): string {
-  return text.replace(/\p{Cc}/gu, (char) => (char === "\t" ? char : JSON.stringify(char).slice(1, -1)));
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (char) => {
+    if (char === "\t") return char;
+    const short = JSON.stringify(char).slice(1, -1);
+    return short === char ? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}` : short;
+  });
 }

@@ -29,7 +29,7 @@ describe("parseSettings", () => {
     throws(() => parseSettings({ ...env, MICRO_PROXY_ADDRESS: "a:b:c" }), {
       code: 400,
       message:
-        /MICRO_PROXY_ADDRESS is "a:b:c".*MICRO_LOG_LEVEL is "loud".*MICRO_CONFIG_SECRET_KEY is not base64 of 32 bytes/,
+        /MICRO_LOG_LEVEL is "loud".*MICRO_CONFIG_SECRET_KEY is not base64 of 32 bytes.*MICRO_API_ADDRESS is "here".*MICRO_PROXY_ADDRESS is "a:b:c"/,
     });
   });
 

@@ -37,7 +37,7 @@ describe("the dashboard of a whole platform", { skip: skipBrowser, timeout: 100_
     await tab.fillSignIn("admin", "not the password");
     await tab.page
       .getByRole("alert")
-      .getByText(/password/i)
+      .getByText(/secret not correct/i)
       .waitFor();
     await tab.shot("platform-wrong-password");
     assert.equal((await tab.page.context().cookies()).length, 0);

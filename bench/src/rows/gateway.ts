@@ -1,7 +1,7 @@
 import type { Bench } from "../bench.ts";
 import { HttpConnection, httpRequest } from "../http-connection.ts";
 import { closedLoop } from "../load.ts";
-import { helloworldFolder, type MicroServer, startMicroServer } from "../micro-server.ts";
+import { startMicroServer } from "../micro-server.ts";
 import { grpcJsFile } from "../peers/grpc-js.ts";
 import { httpEchoFile } from "../peers/http-echo.ts";
 import { httpGrpcJsFile } from "../peers/http-grpc-js.ts";
@@ -35,7 +35,7 @@ function gatewayRow(name: string, title: string, method: keyof typeof requests):
     profiled: ["server"],
     async open(bench) {
       const server = await startMicroServer(bench, "ours");
-      await deploy(server);
+      await server.deployHelloworld();
       const grpcJs = await bench.serve("grpc-js", grpcJsFile);
       const [echo, byHand] = await Promise.all([
         bench.serve("node:http", httpEchoFile),
@@ -51,12 +51,6 @@ function gatewayRow(name: string, title: string, method: keyof typeof requests):
       };
     },
   };
-}
-
-async function deploy(server: MicroServer): Promise<void> {
-  await server.micro("run", helloworldFolder);
-  const rule = ["--scope=*", "--resource=service:helloworld:*", "--access=granted", "--priority=1", "signed-in"];
-  await server.micro("auth", "create", "rule", ...rule);
 }
 
 async function measured(bench: Bench, address: string, request: Buffer): Promise<Measure> {

@@ -1,6 +1,7 @@
 import type { Exchange } from "./exchange.ts";
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const plain = /^[\x20-\x21\x23-\x5b\x5d-\x7e]*$/;
 const unsafe = /["\\]|[^\x20-\x7e]/g;
 
 let stampedSecond = -1;
@@ -32,7 +33,9 @@ function withoutQuery(url: string): string {
 }
 
 function safe(text: string): string {
-  return text.replace(unsafe, (char) => (char === '"' || char === "\\" ? `\\${char}` : escaped(char)));
+  return plain.test(text)
+    ? text
+    : text.replace(unsafe, (char) => (char === '"' || char === "\\" ? `\\${char}` : escaped(char)));
 }
 
 function escaped(char: string): string {

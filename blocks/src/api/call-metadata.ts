@@ -44,6 +44,7 @@ export function mayTravel(name: string): boolean {
   if (verdict === undefined) {
     const spelled = name.replaceAll("_", "-");
     verdict =
+      name !== "__proto__" &&
       isMetadataKey(name) &&
       isMetadataKey(spelled) &&
       !withheld.has(spelled) &&
@@ -68,7 +69,7 @@ export function metadataOf(
   headers: IncomingHttpHeaders,
   { namespace, authorization, address, isTrusted }: Sender,
 ): Metadata {
-  const metadata: Record<string, string> = Object.create(null);
+  const metadata: Record<string, string> = {};
   const named = headers.connection === undefined ? undefined : hopByHop(headers.connection);
   for (const name in headers) {
     const value = headers[name];

@@ -9,8 +9,7 @@ import { deepestLevel, isExactNumber, type Json, type JsonObject, parseJson, par
  * repeats with commas (forms).
  */
 export class Fields {
-  /** Without a prototype, so that no name means anything but itself. */
-  readonly object: JsonObject = Object.create(null);
+  readonly object: JsonObject = {};
   readonly #schema: Value | undefined;
   #count = 0;
 
@@ -96,7 +95,7 @@ function place(
     }
     let next = read(container, key);
     if (!isContainer(next)) {
-      next = parts[at + 1] === "" || isList(field) ? [] : Object.create(null);
+      next = parts[at + 1] === "" || isList(field) ? [] : {};
       write(container, key, next as Container);
     }
     container = next as Container;
@@ -114,7 +113,7 @@ function indexOf(list: readonly Json[], part: string): string {
   return String(index);
 }
 
-// Own properties only: containers that came out of JSON.parse have a prototype.
+// Own properties only: no name means anything but itself.
 function read(container: Container, key: string): Json | undefined {
   return Object.hasOwn(container, key) ? (container as JsonObject)[key] : undefined;
 }

@@ -89,7 +89,7 @@ export class Gateway implements AsyncDisposable {
       return;
     }
     try {
-      answerError(exchange, error, this.#cors.headers(exchange.request.headers.origin));
+      answerError(exchange, error, this.#cors.jsonHeaders(exchange.request.headers.origin));
       this.#logAccess(exchange);
     } catch (second) {
       // Nothing may escape from here: it would end the process.

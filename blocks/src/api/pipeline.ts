@@ -1,4 +1,4 @@
-import { type Account, MicroError, namespaceKey } from "@microts/core";
+import { type Account, type Metadata, MicroError, namespaceKey } from "@microts/core";
 import type { Endpoint } from "../registry/index.ts";
 import { readBody } from "./body.ts";
 import { metadataOf } from "./call-metadata.ts";
@@ -7,7 +7,7 @@ import type { Cors } from "./cors.ts";
 import { authorizationOf } from "./credentials.ts";
 import type { Exchange } from "./exchange.ts";
 import { findEndpoint, isStream, unknownEndpoint, unknownService } from "./lookup.ts";
-import type { CallScope, GatewayOptions, Limits } from "./options.ts";
+import type { CallScope, GatewayOptions, KnownService, Limits } from "./options.ts";
 import { Peers } from "./peer.ts";
 import { blameBody, requestBytes } from "./request.ts";
 import { checkHead, pathOf } from "./request-head.ts";
@@ -16,7 +16,6 @@ import { answer } from "./respond.ts";
 import { answerStream, streamFormat } from "./stream.ts";
 
 const gatewayId = "go.micro.api";
-const jsonHeaders = ["Content-Type", "application/json", "X-Content-Type-Options", "nosniff"];
 const withBody: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
 interface Caller {
@@ -49,12 +48,19 @@ export class Pipeline {
     checkHead(exchange);
     if (this.#answerMeta(exchange)) return;
     const path = pathOf(exchange);
-    const target = this.#resolver.resolve(path);
-    const caller = await this.#identify(exchange);
+    const known = this.#resolver.known(path);
+    const target = known ?? this.#resolver.resolve(path);
+    const authorization = this.#authorization(exchange);
+    const found = authorization === undefined ? undefined : this.#options.account(authorization);
+    const caller = this.#caller(exchange, authorization, found instanceof Promise ? await found : found);
     const allowed = this.#options.authorize(caller.account, caller.namespace, target.resource);
     if (allowed !== undefined) await allowed;
-    const endpoint = await this.#find(target, caller);
-    this.#resolver.remember(path, target);
+    const service = this.#options.resolveService(caller.namespace, target.service);
+    const endpoint = service && findEndpoint(service, target.endpoint);
+    if (endpoint === undefined && (service === undefined || service.endpoints.length > 0)) {
+      throw await this.#missing(target, caller, service);
+    }
+    if (known === undefined) this.#resolver.remember(path, target);
     const body = readBody(exchange, this.#limits.maxBodyBytes);
     const request = this.#request(exchange, endpoint, body === undefined ? undefined : await body);
     await (isStream(endpoint)
@@ -76,24 +82,26 @@ export class Pipeline {
     }
     if (path !== "/" && path !== "/favicon.ico") return false;
     const body = path === "/" ? JSON.stringify({ version: this.#options.version }) : "";
-    answer(exchange, 200, body, [...(path === "/" ? jsonHeaders : []), ...this.#cors.headers(origin)]);
+    answer(exchange, 200, body, path === "/" ? this.#cors.jsonHeaders(origin) : this.#cors.headers(origin));
     return true;
   }
 
-  async #identify(exchange: Exchange): Promise<Caller> {
-    const { request } = exchange;
-    const authorization = authorizationOf(request.headers, this.#peers.scheme(request), this.#cors);
-    const found = authorization === undefined ? undefined : this.#options.account(authorization);
-    const account = found instanceof Promise ? await found : found;
+  #authorization({ request }: Exchange): string | undefined {
+    const { headers } = request;
+    if (headers.cookie === undefined) return headers.authorization || undefined;
+    return authorizationOf(headers, this.#peers.scheme(request), this.#cors);
+  }
+
+  #caller(exchange: Exchange, authorization: string | undefined, account: Account | undefined): Caller {
     exchange.account = account;
-    const namespace = namespaceOf(request.headers[namespaceKey] as string | undefined, account);
+    const namespace = namespaceOf(exchange.request.headers[namespaceKey] as string | undefined, account);
     const { blocked } = this.#options;
     if (account !== undefined && blocked !== undefined) refuseBlocked(account, namespace, blocked);
     return { account, authorization, namespace };
   }
 
-  /** Undefined when the service publishes no endpoints. Throws 404. */
-  async #find(target: Target, { account, namespace }: Caller): Promise<Endpoint | undefined> {
+  /** The 404 for what isn't there, telling of nothing that the caller may not call. */
+  #missing(target: Target, { account, namespace }: Caller, service: KnownService | undefined): Promise<MicroError> {
     const maySee = async (name: string, endpoint: string) => {
       try {
         await this.#options.authorize(account, namespace, { type: "service", name, endpoint });
@@ -102,12 +110,9 @@ export class Pipeline {
         return false;
       }
     };
-    const service = this.#options.resolveService(namespace, target.service);
-    if (service === undefined) throw await unknownService(target, namespace, this.#options, maySee);
-    const endpoint = findEndpoint(service, target.endpoint);
-    if (endpoint === undefined && service.endpoints.length > 0)
-      throw await unknownEndpoint(target, namespace, service, maySee);
-    return endpoint;
+    return service === undefined
+      ? unknownService(target, namespace, this.#options, maySee)
+      : unknownEndpoint(target, namespace, service, maySee);
   }
 
   #request(exchange: Exchange, endpoint: Endpoint | undefined, body: Buffer | undefined): Uint8Array {
@@ -125,9 +130,9 @@ export class Pipeline {
     } catch (reason) {
       throw blameBody(reason, request);
     }
-    const cors = this.#cors.headers(exchange.request.headers.origin);
-    if (reply.byteLength === 0) answer(exchange, 204, "", cors);
-    else answer(exchange, 200, reply, [...jsonHeaders, ...cors]);
+    const { origin } = exchange.request.headers;
+    if (reply.byteLength === 0) answer(exchange, 204, "", this.#cors.headers(origin));
+    else answer(exchange, 200, reply, this.#cors.jsonHeaders(origin));
   }
 
   async #stream(exchange: Exchange, target: Target, caller: Caller, request: Uint8Array): Promise<void> {
@@ -147,13 +152,26 @@ export class Pipeline {
     const { headers, socket } = exchange.request;
     const isTrusted = this.#peers.isTrusted(socket.remoteAddress ?? "");
     const address = exchange.clientAddress;
-    return {
-      metadata: metadataOf(headers, { namespace, authorization, address, isTrusted }),
-      get signal() {
-        return exchange.signal;
-      },
-      deadline,
-      account,
-    };
+    const metadata = metadataOf(headers, { namespace, authorization, address, isTrusted });
+    return new Scope(exchange, metadata, deadline, account);
+  }
+}
+
+/** Makes a signal only for calls that ask for one. */
+class Scope implements CallScope {
+  readonly metadata: Metadata;
+  readonly deadline: Date | undefined;
+  readonly account: Account | undefined;
+  readonly #exchange: Exchange;
+
+  constructor(exchange: Exchange, metadata: Metadata, deadline: Date | undefined, account: Account | undefined) {
+    this.#exchange = exchange;
+    this.metadata = metadata;
+    this.deadline = deadline;
+    this.account = account;
+  }
+
+  get signal(): AbortSignal {
+    return this.#exchange.signal;
   }
 }

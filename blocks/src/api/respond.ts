@@ -60,8 +60,8 @@ function linger({ request, response }: Exchange, body: Uint8Array | string): voi
 }
 
 /** Sends an error as its JSON, under its own status. */
-export function answerError(exchange: Exchange, error: MicroError, cors: readonly string[]): void {
-  const headers = ["Content-Type", "application/json", "X-Content-Type-Options", "nosniff", ...cors];
+export function answerError(exchange: Exchange, error: MicroError, jsonHeaders: readonly string[]): void {
+  const headers = [...jsonHeaders];
   if (error.code === 401) headers.push("WWW-Authenticate", "Bearer");
   if (error.code === 405) headers.push("Allow", allowHeader);
   answer(exchange, error.code, JSON.stringify(error), headers);

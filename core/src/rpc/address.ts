@@ -13,7 +13,7 @@ export interface Address {
 export function parseAddress(text: string): Address {
   const scheme = /^(https?):\/\//.exec(text);
   const rest = text.slice(scheme?.[0].length ?? 0).replace(/\/+$/, "");
-  const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]*)(?::(\d{1,5}))?$/.exec(rest);
+  const match = /^(\[[0-9a-fA-F:.]+\]|[\w.-]*)(?::(\d{1,5}))?$/.exec(rest);
   const port = match?.[2] === undefined ? (scheme?.[1] === "http" ? 80 : 443) : Number(match[2]);
   if (match === null || rest === "" || port > 65_535) {
     throw MicroError.badRequest(

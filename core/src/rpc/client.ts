@@ -137,8 +137,8 @@ export class RpcClient implements AsyncDisposable {
   /** A unary call by name with JSON both ways, as the command line and untyped callers make it. */
   async callJson(service: string, endpoint: string, request: unknown, options: CallOptions = {}): Promise<unknown> {
     const bytes = await this.unary(service, endpoint, Buffer.from(JSON.stringify(request ?? {})), {
-      format: "json",
       ...options,
+      format: "json",
     });
     return parseReply(bytes, service, endpoint);
   }
@@ -151,16 +151,17 @@ export class RpcClient implements AsyncDisposable {
     options: CallOptions = {},
   ): AsyncGenerator<unknown, void, undefined> {
     const bytes = Buffer.from(JSON.stringify(request ?? {}));
-    for await (const message of this.serverStream(service, endpoint, bytes, { format: "json", ...options })) {
+    for await (const message of this.serverStream(service, endpoint, bytes, { ...options, format: "json" })) {
       yield parseReply(message, service, endpoint);
     }
   }
 
   async #open(service: string, endpoint: string, options: CallOptions): Promise<ClientCall> {
-    const base = (await this.#options.metadata?.()) ?? {};
-    const address = options.address ?? (await this.#options.resolve(service));
+    const path = pathOf(service, endpoint);
+    const base = (await before(() => this.#options.metadata?.(), options.signal)) ?? {};
+    const address = options.address ?? (await before(() => this.#options.resolve(service), options.signal));
     const start = {
-      path: pathOf(service, endpoint),
+      path,
       contentType: contentTypes[options.format ?? "proto"],
       metadata: { ...base, ...options.metadata },
       deadline: options.deadline,
@@ -259,6 +260,27 @@ function deadlineOf({ timeoutMs, deadline }: CallOptions, defaultMs: number | un
   const own = ms === undefined ? undefined : new Date(Date.now() + ms);
   if (own === undefined || deadline === undefined) return own ?? deadline;
   return own < deadline ? own : deadline;
+}
+
+/** The value, or a rejection as soon as the signal aborts: getting a token must not outlast the call it is for. */
+async function before<T>(get: () => T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal?.aborted) throw abortError(signal);
+  const value = get();
+  if (!(value instanceof Promise) || signal === undefined) return value;
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(abortError(signal));
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([value, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function abortError({ reason }: AbortSignal): MicroError {
+  return reason instanceof Error && reason.name === "TimeoutError"
+    ? MicroError.timeout(clientId, "the deadline passed before an answer came")
+    : new MicroError(499, clientId, "the call was cancelled");
 }
 
 async function sendLast(call: ClientCall, request: Uint8Array): Promise<void> {

@@ -20,8 +20,8 @@ export function deadlineFrom(
   now = Date.now(),
 ): Date | undefined {
   const standard = parseGrpcTimeout(first(headers["grpc-timeout"]));
-  const nanoseconds = Number(first(headers["timeout"]) ?? Number.NaN);
-  const micro = Number.isFinite(nanoseconds) && nanoseconds > 0 ? nanoseconds / 1e6 : undefined;
+  const nanoseconds = /^\d{1,19}$/.exec(first(headers["timeout"]) ?? "")?.[0];
+  const micro = nanoseconds === undefined || Number(nanoseconds) === 0 ? undefined : Number(nanoseconds) / 1e6;
   const ms = Math.min(standard ?? Number.POSITIVE_INFINITY, micro ?? Number.POSITIVE_INFINITY);
   return Number.isFinite(ms) ? new Date(now + ms) : undefined;
 }
@@ -30,7 +30,7 @@ function first(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** Longest delay that setTimeout takes. */
+/** Longest delay that setTimeout takes; a deadline beyond it is waited for in parts. */
 const maxDelayMs = 2 ** 31 - 1;
 
 /** A signal that aborts with `outer`, or with a TimeoutError when the deadline passes. Dispose it when the work is done. */
@@ -42,13 +42,18 @@ export function deadlineSignal(
   const onAbort = () => controller.abort(outer?.reason);
   if (outer?.aborted) onAbort();
   else outer?.addEventListener("abort", onAbort, { once: true });
-  const timer =
-    deadline === undefined
-      ? undefined
-      : setTimeout(
-          () => controller.abort(new DOMException("the deadline passed", "TimeoutError")),
-          Math.min(maxDelayMs, Math.max(0, deadline.getTime() - Date.now())),
-        );
+  let timer: NodeJS.Timeout | undefined;
+  const wait = (until: number) => {
+    const left = until - Date.now();
+    timer =
+      left > maxDelayMs
+        ? setTimeout(() => wait(until), maxDelayMs)
+        : setTimeout(
+            () => controller.abort(new DOMException("the deadline passed", "TimeoutError")),
+            Math.max(0, left),
+          );
+  };
+  if (deadline !== undefined) wait(deadline.getTime());
   return {
     signal: controller.signal,
     [Symbol.dispose]() {

@@ -5,7 +5,7 @@ import {
   constants,
   type IncomingHttpHeaders,
 } from "node:http2";
-import { GrpcStatus } from "../errors.ts";
+import { GrpcStatus, MicroError } from "../errors.ts";
 import { type Metadata, metadataFrom } from "../metadata.ts";
 import { formatAddress, parseAddress } from "./address.ts";
 import { formatGrpcTimeout } from "./deadline.ts";
@@ -24,7 +24,7 @@ export class Connections implements AsyncDisposable {
     this.#maxBytes = maxMessageBytes;
   }
 
-  /** Starts a call. Failing to connect shows as the call's status (14, Unavailable); a malformed address throws 400. */
+  /** Starts a call. Failing to connect shows as the call's status (14, Unavailable); a malformed address and metadata that can't be sent throw 400. */
   open(address: string, start: CallStart, signal: AbortSignal | undefined): ClientCall {
     const session = this.#session(address);
     return new Http2ClientCall(session, address, start, signal, this.#maxBytes);
@@ -74,24 +74,30 @@ class Http2ClientCall implements ClientCall {
     maxBytes: number,
   ) {
     this.#session = session;
-    openCalls.set(session, (openCalls.get(session) ?? 0) + 1);
-    session.ref();
     const stream = session.request(requestHeaders(start));
     this.#stream = stream;
+    openCalls.set(session, (openCalls.get(session) ?? 0) + 1);
+    session.ref();
     const outcome = Promise.withResolvers<Status>();
     const headers = Promise.withResolvers<Metadata>();
     headers.promise.catch(() => {});
-    let final: IncomingHttpHeaders | undefined;
     let failure: Error | undefined;
     let httpStatus = 200;
+    const settle = (status: Status) => {
+      outcome.resolve(status);
+      headers.reject(new StatusError(status));
+    };
     stream.on("response", (received) => {
       httpStatus = Number(received[":status"] ?? 200);
-      if (received["grpc-status"] !== undefined) final = received;
-      if (Number(received["grpc-status"] ?? GrpcStatus.ok) !== GrpcStatus.ok) return;
-      headers.resolve(metadataFrom(Object.entries(received)));
+      const status = received["grpc-status"] === undefined ? undefined : statusFrom(received);
+      if (status === undefined || status.code === GrpcStatus.ok)
+        headers.resolve(metadataFrom(Object.entries(received)));
+      if (status !== undefined) settle(status);
     });
-    stream.on("trailers", (received) => {
-      final = received;
+    // The answer is whole with its trailers, whether or not the server also ends what this side sends.
+    stream.on("trailers", (received) => settle(statusFrom(received)));
+    stream.on("end", () => {
+      if (!stream.writableEnded) stream.close(constants.NGHTTP2_CANCEL);
     });
     stream.on("error", (error) => {
       failure ??= error;
@@ -102,13 +108,7 @@ class Http2ClientCall implements ClientCall {
     stream.on("close", () => {
       signal?.removeEventListener("abort", onAbort);
       this.#release();
-      const status = final
-        ? statusFrom(final)
-        : this.#cancelled
-          ? cancelled(signal)
-          : lost(address, failure, httpStatus, stream.rstCode);
-      outcome.resolve(status);
-      headers.reject(new StatusError(status));
+      settle(this.#cancelled ? cancelled(signal) : lost(address, failure, httpStatus, stream.rstCode));
     });
     this.status = outcome.promise;
     this.headers = headers.promise;
@@ -167,7 +167,7 @@ function requestHeaders({ path, contentType, metadata, deadline }: CallStart): R
   const headers: Record<string, string> = {
     ":method": "POST",
     ":path": path,
-    ...metadata,
+    ...sendable(metadata),
     "content-type": contentType,
     te: "trailers",
     "user-agent": "micro-ts",
@@ -176,6 +176,19 @@ function requestHeaders({ path, contentType, metadata, deadline }: CallStart): R
     const left = Math.max(1, deadline.getTime() - Date.now());
     headers["grpc-timeout"] = formatGrpcTimeout(left);
     headers["timeout"] = String(Math.round(left * 1e6));
+  }
+  return headers;
+}
+
+/** Reserved keys are dropped. Throws 400 for a value that HTTP/2 can't carry: sent, it would cost the call without a word. */
+function sendable(metadata: Metadata): Record<string, string> {
+  const headers = metadataFrom(Object.entries(metadata));
+  for (const key in headers) {
+    if (/^[\t\x20-\x7e\x80-\xff]*$/.test(headers[key] ?? "")) continue;
+    throw MicroError.badRequest(
+      "go.micro.client",
+      `the metadata "${key}" has a character that no header can carry: send it in base64, under a key that ends in -bin`,
+    );
   }
   return headers;
 }

@@ -43,6 +43,8 @@ export async function listen(handler: CallHandler, options: ListenOptions): Prom
     server.once("error", reject);
     server.listen({ port, host }, () => resolve());
   });
+  // A connection that can't be accepted is its caller's loss alone.
+  server.on("error", () => {});
   const bound = (server.address() as AddressInfo).port;
   let closing: Promise<void> | undefined;
   const close = (graceMs: number) => {
@@ -76,7 +78,7 @@ async function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ha
   try {
     await Promise.race([handler(call), whenTimedOut(limited.signal)]);
   } catch (error) {
-    status = statusOf(error, call.path.slice(1));
+    status = statusOf(error, call.path.slice(1).replace("/", "."));
   }
   call.finish(status);
 }
@@ -135,7 +137,7 @@ class Http2ServerCall implements ServerCall {
   async send(message: Uint8Array): Promise<void> {
     this.sendHeaders({});
     const stream = this.#stream;
-    if (stream.destroyed || stream.closed)
+    if (stream.destroyed || stream.closed || stream.writableEnded)
       throw MicroError.from(new DOMException("the caller went away", "AbortError"), "go.micro.server");
     if (!stream.write(frameMessage(message))) await drained(stream);
   }

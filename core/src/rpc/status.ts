@@ -7,10 +7,24 @@ export const okStatus: Status = { code: GrpcStatus.ok, message: "", trailers: {}
 /** The status a thrown thing ends a call with: Micro's error as JSON in the message and as `errors.Error` in the details (wire §4). */
 export function statusOf(reason: unknown, id: string): Status {
   if (reason instanceof StatusError) return reason.status;
-  const error = MicroError.from(reason, id);
+  const error = shortened(MicroError.from(reason, id));
   const message = JSON.stringify(error);
   const code = grpcStatusOf(error.code);
-  return { code, message, details: statusDetails(code, message, error), trailers: {} };
+  // Whoever reads the details can read the message too: they are left out before they fill the trailers.
+  const details = message.length <= maxDetailBytes / 4 ? { details: statusDetails(code, message, error) } : {};
+  return { code, message, ...details, trailers: {} };
+}
+
+/** A longer detail could be three times its size in percent-encoding, and peers take 64 KiB of trailers at most. */
+const maxDetailBytes = 8192;
+const keptCharacters = 2000;
+
+function shortened(error: MicroError): MicroError {
+  const { code, id, detail } = error;
+  if (Buffer.byteLength(JSON.stringify(detail)) <= maxDetailBytes) return error;
+  const left = detail.length - keptCharacters;
+  const start = detail.slice(0, keptCharacters).toWellFormed();
+  return new MicroError(code, id.slice(0, 200), `${start}… (${left} more characters left out)`, { cause: error });
 }
 
 /**
@@ -67,16 +81,7 @@ function encodeByte(byte: number): string {
 
 /** Undoes `encodeStatusMessage`; malformed escapes stay as they are. */
 export function decodeStatusMessage(message: string): string {
-  if (!message.includes("%")) return message;
-  const bytes: number[] = [];
-  for (let at = 0; at < message.length; at++) {
-    const hex = message.slice(at + 1, at + 3);
-    if (message[at] === "%" && /^[0-9a-fA-F]{2}$/.test(hex)) {
-      bytes.push(Number.parseInt(hex, 16));
-      at += 2;
-    } else {
-      bytes.push(...Buffer.from(message[at] ?? ""));
-    }
-  }
-  return Buffer.from(bytes).toString();
+  return message.replace(/(?:%[0-9a-fA-F]{2})+/g, (escapes) =>
+    Buffer.from(escapes.replaceAll("%", ""), "hex").toString(),
+  );
 }

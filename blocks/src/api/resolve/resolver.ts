@@ -12,7 +12,12 @@ export class Resolver {
 
   /** The target of a path as it came, without its query. Throws 400 for a path that isn't canonical. */
   resolve(path: string): Target {
-    return this.#known.get(path) ?? targetOf(canonicalSegments(path));
+    return this.known(path) ?? targetOf(canonicalSegments(path));
+  }
+
+  /** The target of a path that was remembered. */
+  known(path: string): Target | undefined {
+    return this.#known.get(path);
   }
 
   /** Remembers a path whose target exists, so that made-up paths can't push out real ones. */

@@ -1,13 +1,11 @@
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { availableParallelism, cpus, release } from "node:os";
 
 /** The head of RESULTS.md: what was run, when, on what. */
 export async function describeMachine(command: string, notes: readonly string[]): Promise<string> {
-  const require = createRequire(import.meta.url);
   const versionOf = async (name: string) => {
-    const manifest = JSON.parse(await readFile(require.resolve(`${name}/package.json`), "utf8")) as { version: string };
-    return `${name} ${manifest.version}`;
+    const text = await readFile(new URL(`../../node_modules/${name}/package.json`, import.meta.url), "utf8");
+    return `${name} ${(JSON.parse(text) as { version: string }).version}`;
   };
   const versions = await Promise.all(["@grpc/grpc-js", "@bufbuild/protobuf", "zod"].map(versionOf));
   const cpu = `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? "unknown CPU"}`;

@@ -36,6 +36,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => stopping.abort(new Error("stopped")));
 }
 
+const command = `npm run bench -- --rounds=${rounds} --seconds=${seconds}`;
+const head = await describeMachine(command, values.note);
 const results: Result[] = [];
 try {
   for (const row of chosen) {
@@ -52,8 +54,6 @@ try {
 }
 
 async function writeResults(): Promise<void> {
-  const command = `npm run bench -- --rounds=${rounds} --seconds=${seconds}`;
-  const head = await describeMachine(command, values.note);
   const file = new URL("../RESULTS.md", import.meta.url);
   await writeFile(file, `${[head, ...results.map(renderRow)].join("\n\n")}\n`);
   process.stderr.write("Wrote bench/RESULTS.md\n");

@@ -20,7 +20,7 @@ export interface Result {
   readonly costs: ReadonlyMap<string, Costs>;
 }
 
-const warmUpMs = 1_000;
+const warmUpMs = 2_000;
 
 /** Runs one row: starts everything, warms up, takes the contenders in turn round after round, and profiles ours at the end. */
 export async function runRow(row: Row, options: RunOptions): Promise<Result> {
@@ -53,7 +53,7 @@ async function profile(bench: Bench, row: Row, [name, measure]: readonly [string
   const server = bench.server(name);
   server.startProfile();
   const client = await Profile.start();
-  await measure(2 * warmUpMs);
+  await measure(warmUpMs);
   const taken = { client: await client.stop(), server: await server.stopProfile() };
   return new Map(row.profiled.map((process) => [process, taken[process]]));
 }

@@ -33,12 +33,12 @@ function contenders({ row, samples, skipped }: Result): string {
     const taken = samples.get(name);
     if (taken === undefined) return [label, `skipped: ${skipped.get(name)}`, ...head.slice(2).map(() => "")];
     const values = taken.map(({ value }) => value);
-    const ratio = ratioOf(samples, ours, name);
+    const ratios = ratiosOf(samples, ours, name);
     return [
       label,
       round(median(values)),
       `${round(Math.min(...values))}–${round(Math.max(...values))}`,
-      name === ours || ratio === undefined ? "" : `${ratio.toFixed(2)}×`,
+      name === ours || ratios.length === 0 ? "" : `${median(ratios).toFixed(2)}×`,
       ...(isTimed ? [latency(taken, "p50Ms"), latency(taken, "p99Ms")] : []),
     ];
   });
@@ -48,13 +48,18 @@ function contenders({ row, samples, skipped }: Result): string {
 
 function bars({ row, samples }: Result): string {
   const judged = row.bars.map((bar) => {
-    const value = bar.against === undefined ? medianOf(samples, bar.of) : ratioOf(samples, bar.of, bar.against);
-    if (value === undefined) return `- not measured: ${bar.text}`;
-    const measured = bar.against === undefined ? `${round(value)} ${row.unit}` : `${value.toFixed(2)}×`;
-    return `- ${isMet(bar, value) ? "met" : "**not met**"}: ${bar.text} (${measured})`;
+    const rounds = bar.against === undefined ? valuesOf(samples, bar.of) : ratiosOf(samples, bar.of, bar.against);
+    if (rounds.length === 0) return `- not measured: ${bar.text}`;
+    const shown = (value: number) =>
+      bar.against === undefined ? `${round(value)} ${row.unit}` : `${value.toFixed(2)}×`;
+    const range = `rounds ${shown(Math.min(...rounds))}–${shown(Math.max(...rounds))}`;
+    const verdict = isMet(bar, median(rounds)) ? "met" : "**not met**";
+    const agree = new Set(rounds.map((value) => isMet(bar, value))).size === 1;
+    return `- ${verdict}${agree ? "" : ", but rounds fell on both sides"}: ${bar.text} (${shown(median(rounds))}; ${range})`;
   });
-  const waiting = (row.waiting ?? []).map((text) => `- not measured: ${text}`);
-  return ["Bars:", "", ...judged, ...waiting].join("\n");
+  const waiting = (row.waiting ?? []).map((text) => `- not measured, no such peer in this bench yet: ${text}`);
+  const all = [...judged, ...waiting];
+  return all.length === 0 ? "No bar yet." : ["Bars:", "", ...all].join("\n");
 }
 
 const placesShown = 6;
@@ -67,23 +72,25 @@ function profiles({ costs }: Result): string {
     `- ${process}: ${listed(places, placesShown).join(", ")}`,
     `  - functions: ${listed(functions, functionsShown).join(", ")}`,
   ]);
-  return ["Where ours spends its busy time (sampling profile of one more turn, self time):", "", ...lists].join("\n");
+  return [
+    "Where ours spends its busy time (sampling profile of one more turn, self time; says where, not what would be gained):",
+    "",
+    ...lists,
+  ].join("\n");
 }
 
 function isMet({ atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY }: Bar, value: number): boolean {
   return value >= atLeast && value <= atMost;
 }
 
-function medianOf(samples: Result["samples"], name: string): number | undefined {
-  const taken = samples.get(name);
-  return taken && median(taken.map(({ value }) => value));
+function valuesOf(samples: Result["samples"], name: string): number[] {
+  return (samples.get(name) ?? []).map(({ value }) => value);
 }
 
-/** Of `name` to `other`, round by round. */
-function ratioOf(samples: Result["samples"], name: string, other: string): number | undefined {
-  const [taken, others] = [samples.get(name), samples.get(other)];
-  if (taken === undefined || others === undefined) return undefined;
-  return median(taken.map(({ value }, at) => value / (others[at]?.value ?? Number.NaN)));
+/** Of `name` to `other`, round by round; none when one of them was skipped. */
+function ratiosOf(samples: Result["samples"], name: string, other: string): number[] {
+  const others = valuesOf(samples, other);
+  return valuesOf(samples, name).flatMap((value, at) => (others[at] === undefined ? [] : [value / others[at]]));
 }
 
 function latency(samples: readonly Sample[], key: "p50Ms" | "p99Ms"): string {

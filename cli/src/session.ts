@@ -140,7 +140,7 @@ export class Session implements AsyncDisposable {
   }
 
   async #open(metadata: () => Promise<Metadata>): Promise<RpcClient> {
-    const { RpcClient } = await import("@microts/core/rpc");
+    const { RpcClient } = await import("@microts/core/rpc/client");
     const address = await this.address();
     return new RpcClient({ resolve: () => address, metadata });
   }

@@ -30,7 +30,7 @@ export async function explainMissing(
 }
 
 /** Exit code 4, as for a route that isn't there. */
-async function serviceNotFound(service: string, session: Session, signal: AbortSignal): Promise<CommandError> {
+export async function serviceNotFound(service: string, session: Session, signal: AbortSignal): Promise<CommandError> {
   const running = await new RegistryView(session).list(await session.namespace(), signal).catch(() => []);
   const near = hint(
     service,

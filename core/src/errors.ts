@@ -45,7 +45,8 @@ export class MicroError extends Error {
     super(detail, options);
     this.name = "MicroError";
     this.id = id;
-    this.code = code;
+    // A service of untyped code may throw anything; the wire must still carry it.
+    this.code = isErrorCode(code) ? code : 500;
     this.detail = detail;
   }
 

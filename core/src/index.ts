@@ -8,7 +8,6 @@ export {
   requireAdmin,
   requireMember,
 } from "./account.ts";
-export { decodeMessage, encodeMessage, type Format } from "./codec.ts";
 export {
   codeOfGrpcStatus,
   type ErrorBody,

@@ -33,8 +33,8 @@ export function lineLog(write: (line: string) => void, level: LogLevel = "info",
     if (logLevels.indexOf(name) < threshold) return () => {};
     return (message: string, more: LogFields = {}) => {
       const pairs = Object.entries({ ...fields, ...more }).filter(([, value]) => value !== undefined);
-      const tail = pairs.map(([key, value]) => ` ${escape(key)}=${format(value)}`).join("");
-      write(`${new Date().toISOString()} ${name.padEnd(5)} ${escape(message)}${tail}\n`);
+      const tail = pairs.map(([key, value]) => ` ${visible(key)}=${format(value)}`).join("");
+      write(`${new Date().toISOString()} ${name.padEnd(5)} ${visible(message)}${tail}\n`);
     };
   };
   return {
@@ -48,7 +48,7 @@ export function lineLog(write: (line: string) => void, level: LogLevel = "info",
 
 function format(value: unknown): string {
   const text = value instanceof Error ? value.message : typeof value === "string" ? value : json(value);
-  return /^[^\s"=\p{Cc}\p{Bidi_Control}]+$/u.test(text) ? text : escape(JSON.stringify(text));
+  return /^[^\s"=\p{Cc}\p{Bidi_Control}]+$/u.test(text) ? text : visible(JSON.stringify(text));
 }
 
 /** What JSON can't hold must not make a log call fail. */
@@ -60,7 +60,7 @@ function json(value: unknown): string {
   }
 }
 
-function escape(text: string): string {
+function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (char) => {
     if (char === "\t") return char;
     const short = JSON.stringify(char).slice(1, -1);

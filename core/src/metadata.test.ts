@@ -37,8 +37,10 @@ describe("metadataFrom", () => {
       ["__proto__", "x"],
       ["constructor", "y"],
     ]);
-    equal(metadata["__proto__"], "x");
-    equal(metadata["constructor"], "y");
+    deepEqual(Object.entries(metadata), [
+      ["__proto__", "x"],
+      ["constructor", "y"],
+    ]);
     equal(metadataFrom([])["constructor"], undefined);
   });
 

@@ -73,7 +73,7 @@ describe("bad input", { timeout: 100_000 }, () => {
       [["login", "--username=admin", "--password=wrong"], 1, /secret not correct/i],
       [["login", "--username=nobody", "--password=wrong"], 1, /secret not correct/i],
       [["call", "helloword", "Helloworld.Call", "{}"], 4, /"helloword" not found.*Did you mean helloworld/],
-      [["get", "service", "helloword"], 4, /"helloword" not found.*micro services/],
+      [["get", "service", "helloword"], 4, /"helloword" not found.*Did you mean helloworld/],
       [["stream", "helloword", "Helloworld.Call", "{}"], 4, /"helloword" not found.*Did you mean helloworld/],
       [["call", "helloworld", "Helloworld.Cal", "{}"], 5, /Helloworld\.Cal" not found.*Did you mean Helloworld\.Call/],
       [["call", "helloworld", "Call", "{}"], 3, /Method name "Call" invalid format\. Expecting service\.endpoint/],

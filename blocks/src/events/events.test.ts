@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Account, decodeMessage, encodeMessage } from "@microts/core";
+import type { Account } from "@microts/core";
+import { decodeMessage, encodeMessage } from "@microts/core/codec";
 import { type RpcClient, serviceClient } from "@microts/core/rpc";
 import { EmbeddedEvents, openEmbeddedStore } from "@microts/driver-embedded";
 import { AckRequestSchema, ConsumeRequestSchema, EventSchema, Store, Stream } from "@microts/proto/events";

@@ -1,4 +1,5 @@
-import { decodeMessage, encodeMessage, MicroError } from "@microts/core";
+import { MicroError } from "@microts/core";
+import { decodeMessage, encodeMessage } from "@microts/core/codec";
 import { type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
 import { AckRequestSchema, ConsumeRequestSchema, EventSchema, Store, Stream } from "@microts/proto/events";
 import { Answers } from "./answers.ts";

@@ -1,4 +1,5 @@
-import { type Account, decodeMessage, MicroError, requireAccount, requireAdmin } from "@microts/core";
+import { type Account, MicroError, requireAccount, requireAdmin } from "@microts/core";
+import { decodeMessage } from "@microts/core/codec";
 import { type CallContext, type Method, methodsOf } from "@microts/core/rpc";
 import { AckRequestSchema, Store as StoreService, Stream as StreamService } from "@microts/proto/events";
 import type { Delivery } from "./driver.ts";

@@ -1,6 +1,6 @@
 import { command, group } from "../command.ts";
-import { CommandError } from "../failure.ts";
 import { RegistryView, type Service, type Value } from "../registry.ts";
+import { serviceNotFound } from "../unknown-service.ts";
 
 export const get = group("Show a resource", {
   service: command({
@@ -9,8 +9,7 @@ export const get = group("Show a resource", {
     examples: ["get service helloworld"],
     run: async ({ out, session, signal }, _flags, [name = ""]) => {
       const found = await new RegistryView(session).find(name, signal);
-      if (found === undefined)
-        throw new CommandError(4, `Service "${name}" not found. See what runs: micro services`, 404);
+      if (found === undefined) throw await serviceNotFound(name, session, signal);
       await out.result(found.versions, serviceText(name, found.versions));
     },
   }),

@@ -1,7 +1,10 @@
 import { equal, ok } from "node:assert/strict";
 import { describe, it, mock } from "node:test";
 import fc from "fast-check";
-import { deadlineFrom, deadlineSignal, formatGrpcTimeout, parseGrpcTimeout } from "./deadline.ts";
+import { deadlineFrom, deadlineSignal, formatGrpcTimeout } from "./deadline.ts";
+
+/** Milliseconds until the deadline that a grpc-timeout sets. */
+const parseGrpcTimeout = (value: string | undefined) => deadlineFrom({ "grpc-timeout": value }, 0)?.getTime();
 
 describe("a grpc-timeout", () => {
   for (const [value, ms] of [

@@ -10,6 +10,7 @@ import { type Metadata, metadataFrom } from "../metadata.ts";
 import { formatAddress, parseAddress } from "./address.ts";
 import { formatGrpcTimeout } from "./deadline.ts";
 import { frameMessage, readMessages } from "./framing.ts";
+import { chunksOf } from "./http2-chunks.ts";
 import { decodeStatusMessage } from "./status.ts";
 import { type CallStart, type ClientCall, defaultMaxMessageBytes, type Status, StatusError } from "./transport.ts";
 
@@ -144,7 +145,7 @@ class Http2ClientCall implements ClientCall {
 
   async *#read(maxBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      yield* readMessages(this.#stream.iterator({ destroyOnReturn: false }), maxBytes);
+      yield* readMessages(chunksOf(this.#stream), maxBytes);
     } catch (error) {
       // A reset or a broken connection is told by the status; a malformed message is this side's finding.
       if (!(error instanceof StatusError)) return;

@@ -11,6 +11,7 @@ import { type Metadata, metadataFrom } from "../metadata.ts";
 import { formatAddress, parseAddress } from "./address.ts";
 import { deadlineFrom, deadlineSignal } from "./deadline.ts";
 import { frameMessage, readMessages } from "./framing.ts";
+import { chunksOf } from "./http2-chunks.ts";
 import { encodeStatusMessage, okStatus, statusOf } from "./status.ts";
 import { type CallHandler, defaultMaxMessageBytes, type Listener, type ServerCall, type Status } from "./transport.ts";
 
@@ -120,7 +121,7 @@ class Http2ServerCall implements ServerCall {
     this.signal = signal;
     const socket = stream.session?.socket;
     this.peer = formatAddress(socket?.remoteAddress ?? "unknown", socket?.remotePort ?? 0);
-    this.requests = readMessages(stream.iterator({ destroyOnReturn: false }), maxBytes);
+    this.requests = readMessages(chunksOf(stream), maxBytes);
   }
 
   sendHeaders(metadata: Metadata): void {

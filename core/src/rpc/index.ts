@@ -1,14 +1,5 @@
 export { type Address, formatAddress, parseAddress } from "./address.ts";
-export {
-  type CallOptions,
-  defaultTimeoutMs,
-  openStream,
-  pathOf,
-  RpcClient,
-  type RpcClientOptions,
-  type ServiceClient,
-  serviceClient,
-} from "./client.ts";
+export { type CallOptions, defaultTimeoutMs, pathOf, RpcClient, type RpcClientOptions } from "./client.ts";
 export { contentTypes, formatOf } from "./content-type.ts";
 export { deadlineSignal } from "./deadline.ts";
 export { forward } from "./forward.ts";
@@ -16,6 +7,7 @@ export { Connections } from "./http2-client.ts";
 export { type ListenOptions, listen } from "./http2-server.ts";
 export { type CallContext, type Handlers, type Method, type MethodKind, methodsOf } from "./method.ts";
 export { type CallPath, findMethod, parsePath, type ServeOptions, serveMethod } from "./serve.ts";
+export { openStream, type ServiceClient, serviceClient } from "./service-client.ts";
 export { errorOf, statusOf } from "./status.ts";
 export {
   type CallHandler,

@@ -1,9 +1,13 @@
-// Makes tarballs/*.tgz of every publishable workspace. In the repository packages export their TypeScript sources; Node.js
-// runs no TypeScript below node_modules, so what is packed holds JavaScript and declarations, staged in dist/pack.
+// Makes a tarball of every publishable workspace, in tarballs/ or in the folder named on the command line. In the repository
+// packages export their TypeScript sources; Node.js runs no TypeScript below node_modules, so what is packed holds JavaScript
+// and declarations, put together in a temporary folder.
 import { spawn } from "node:child_process";
-import { cp, glob, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join, posix, relative } from "node:path";
+import { rmSync } from "node:fs";
+import { cp, glob, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, posix, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 
 interface Manifest {
   name: string;
@@ -28,18 +32,24 @@ interface Package {
 }
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const built = join(root, "dist", "build");
-const staging = join(root, "dist", "pack");
-const tarballs = join(root, "tarballs");
+const tarballs = resolve(process.argv[2] ?? join(root, "tarballs"));
+const temporary = await realpath(await mkdtemp(join(tmpdir(), "micro-pack-")));
+const built = join(temporary, "built");
+const staging = join(temporary, "staged");
+process.once("exit", () => rmSync(temporary, { recursive: true, force: true }));
 
-await Promise.all([built, staging, tarballs].map((path) => rm(path, { recursive: true, force: true })));
-await Promise.all([built, staging, tarballs].map((path) => mkdir(path, { recursive: true })));
+await mkdir(built);
+await mkdir(tarballs, { recursive: true });
+for await (const old of glob("*.tgz", { cwd: tarballs })) await rm(join(tarballs, old));
 const packages = await publishable();
-await compile(packages);
-await run("npm", ["run", "build", "-w", "dashboard"]);
+const dashboard = join(built, "dashboard", "dist");
+await Promise.all([
+  compile(packages),
+  run("npm", ["run", "build", "-w", "dashboard", "--", "--outDir", dashboard, "--emptyOutDir", "--logLevel=warn"]),
+]);
 await Promise.all(packages.map(stage));
-for (const pack of packages) if ("bin" in pack.manifest) await bundle(pack, packages);
-const folders = packages.map(({ staged }) => `./${relative(root, staged)}`);
+for (const pack of packages) if ("bin" in pack.manifest) await makeSelfContained(pack, packages);
+const folders = packages.map(({ staged }) => staged);
 await run("npm", ["pack", "--ignore-scripts", "--loglevel=error", "--pack-destination", tarballs, ...folders]);
 
 async function publishable(): Promise<Package[]> {
@@ -83,10 +93,10 @@ async function stage({ manifest, folder, sources, staged }: Package): Promise<vo
   const from = join(root, folder);
   await mkdir(staged, { recursive: true });
   for await (const file of glob(manifest.files ?? [], { cwd: from })) {
-    if (file === "dist" && sources) continue;
+    if (file === "dist") continue;
     await cp(join(from, file), join(staged, file), { recursive: true });
   }
-  if (sources) await cp(join(built, folder, sources), join(staged, "dist"), { recursive: true });
+  await cp(join(built, folder, sources ?? "dist"), join(staged, "dist"), { recursive: true });
   await cp(join(root, "LICENSE"), join(staged, "LICENSE"));
   await cp(join(from, "README.md"), join(staged, "README.md")).catch(() => undefined);
   const { scripts: _scripts, devDependencies: _devDependencies, ...published } = manifest;
@@ -105,30 +115,74 @@ function builtExport(source: string, sources: string): { types: string; default:
   return { types: `${base}.d.ts`, default: `${base}.js` };
 }
 
+/** What services and the server read from disk: these stay packages of their own inside the command's. */
+const kept = ["@microts/service", "@microts/dashboard"];
+/** Installed packages that go into the bundle, licences included; the command starts faster for each file it doesn't look for. */
+const inlined = ["@bufbuild/protobuf", "zod"];
+
 /**
- * Makes the `micro` command self-contained: the packages it uses go inside its own, so that its one tarball installs and
- * works without the others. What those depend on moves up into its own dependencies: npm takes everything that a bundled
- * package names for bundled too, and would install nothing.
+ * Makes the `micro` command self-contained, so that its one tarball installs and works without the others: its code and the
+ * platform's become one bundle, and the packages that services import go inside its own. What all those depend on moves up
+ * into its own dependencies: npm takes everything that a bundled package names for bundled too, and would install nothing.
  */
-async function bundle(command: Package, packages: Package[]): Promise<void> {
-  const inside = closure(command, packages);
-  const names = inside.map(({ manifest }) => manifest.name);
+async function makeSelfContained(command: Package, packages: Package[]): Promise<void> {
+  const used = [command, ...closure(command, packages)];
+  const all = used.flatMap(({ manifest }) => Object.entries(manifest.dependencies ?? {})).toSorted();
+  const own = new Set(packages.map(({ manifest }) => manifest.name));
+  const outside = Object.fromEntries(all.filter(([name]) => !own.has(name)));
+  const clash = all.find(([name, version]) => !own.has(name) && outside[name] !== version);
+  if (clash) throw new Error(`Two versions of ${clash[0]} in the workspaces: ${clash[1]} and ${outside[clash[0]]}.`);
+  await bundle(command, [...Object.keys(outside).filter((name) => !inlined.includes(name)), "@microts/dashboard"]);
+  const inside = new Set(
+    packages
+      .filter(({ manifest }) => kept.includes(manifest.name))
+      .flatMap((each) => [each, ...closure(each, packages)]),
+  );
   for (const { manifest, staged } of inside) {
     const target = join(command.staged, "node_modules", manifest.name);
     await cp(staged, target, { recursive: true });
     const { dependencies: _movedUp, ...rest } = await readManifest(staged);
     await writeManifest(target, rest);
   }
-  const all = [command, ...inside].flatMap(({ manifest }) => Object.entries(manifest.dependencies ?? {}));
-  const dependencies = Object.fromEntries(all.toSorted());
-  const clash = all.find(([name, version]) => dependencies[name] !== version);
-  if (clash)
-    throw new Error(`Two versions of ${clash[0]} in the workspaces: ${clash[1]} and ${dependencies[clash[0]]}.`);
-  await writeManifest(command.staged, {
-    ...(await readManifest(command.staged)),
-    dependencies,
-    bundledDependencies: names,
+  const bundledDependencies = [...inside].map(({ manifest }) => manifest.name);
+  const dependencies = {
+    ...outside,
+    ...Object.fromEntries([...inside].map(({ manifest: { name, version } }) => [name, version])),
+  };
+  await writeManifest(command.staged, { ...(await readManifest(command.staged)), dependencies, bundledDependencies });
+}
+
+/** Replaces the command's built files by few: what starts with it, and a file for each command and for the server, loaded when needed. */
+async function bundle(command: Package, external: string[]): Promise<void> {
+  const dist = join(command.staged, "dist");
+  await rm(dist, { recursive: true });
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: {
+      main: join(command.folder, "src", "main.ts"),
+      // Started by its address relative to the file that starts it, which is why all files of the bundle lie in one folder.
+      worker: "drivers/embedded/src/sqlite/worker.ts",
+    },
+    outdir: dist,
+    bundle: true,
+    splitting: true,
+    metafile: true,
+    format: "esm",
+    platform: "node",
+    target: "node24",
+    external,
+    logLevel: "warning",
   });
+  const inputs = Object.keys(metafile.inputs);
+  const licences = inlined.filter((name) => inputs.some((path) => path.startsWith(`node_modules/${name}/`)));
+  const texts = licences.map(async (name) => `${name}\n\n${await readLicence(join(root, "node_modules", name))}`);
+  await writeFile(join(dist, "LICENSES.txt"), (await Promise.all(texts)).join("\n\n"));
+}
+
+/** The licence of an installed package: its text, or what its package.json calls it. */
+async function readLicence(folder: string): Promise<string> {
+  const text = await readFile(join(folder, "LICENSE"), "utf8").catch(() => undefined);
+  return text ?? String((await readManifest(folder))["license"]);
 }
 
 /** The packages that `start` needs, directly or not. */

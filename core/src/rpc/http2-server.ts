@@ -166,6 +166,8 @@ class Http2ServerCall implements ServerCall {
  * to stop, once the trailers are on their way.
  */
 function release(stream: ServerHttp2Stream): void {
+  // While somebody listens for it, data stays in the stream, and the stream with it.
+  stream.removeAllListeners("readable");
   stream.resume();
   setImmediate(() => {
     if (!stream.destroyed && !stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);

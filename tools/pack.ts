@@ -38,6 +38,11 @@ const built = join(temporary, "built");
 const staging = join(temporary, "staged");
 process.once("exit", () => rmSync(temporary, { recursive: true, force: true }));
 
+/** What services and the server read from disk: these stay packages of their own inside the command's. */
+const kept = ["@microts/service", "@microts/dashboard"];
+/** Installed packages that go into the bundle, licences included; the command starts faster for each file it doesn't look for. */
+const inlined = ["@bufbuild/protobuf", "zod"];
+
 await mkdir(built);
 await mkdir(tarballs, { recursive: true });
 for await (const old of glob("*.tgz", { cwd: tarballs })) await rm(join(tarballs, old));
@@ -115,11 +120,6 @@ function builtExport(source: string, sources: string): { types: string; default:
   return { types: `${base}.d.ts`, default: `${base}.js` };
 }
 
-/** What services and the server read from disk: these stay packages of their own inside the command's. */
-const kept = ["@microts/service", "@microts/dashboard"];
-/** Installed packages that go into the bundle, licences included; the command starts faster for each file it doesn't look for. */
-const inlined = ["@bufbuild/protobuf", "zod"];
-
 /**
  * Makes the `micro` command self-contained, so that its one tarball installs and works without the others: its code and the
  * platform's become one bundle, and the packages that services import go inside its own. What all those depend on moves up
@@ -173,16 +173,23 @@ async function bundle(command: Package, external: string[]): Promise<void> {
     external,
     logLevel: "warning",
   });
-  const inputs = Object.keys(metafile.inputs);
-  const licences = inlined.filter((name) => inputs.some((path) => path.startsWith(`node_modules/${name}/`)));
-  const texts = licences.map(async (name) => `${name}\n\n${await readLicence(join(root, "node_modules", name))}`);
-  await writeFile(join(dist, "LICENSES.txt"), (await Promise.all(texts)).join("\n\n"));
+  await writeFile(join(dist, "LICENSES.txt"), await noticesOf(Object.keys(metafile.inputs)));
 }
 
-/** The licence of an installed package: its text, or what its package.json calls it. */
-async function readLicence(folder: string): Promise<string> {
-  const text = await readFile(join(folder, "LICENSE"), "utf8").catch(() => undefined);
-  return text ?? String((await readManifest(folder))["license"]);
+/** What the licences of the inlined packages ask to be passed on: their texts, and the notices at the heads of the files. */
+async function noticesOf(files: string[]): Promise<string> {
+  const notices = new Set<string>();
+  for (const name of inlined) {
+    const folder = join("node_modules", name);
+    const { license } = await readManifest(join(root, folder));
+    notices.add(`# ${name} (${license})`);
+    notices.add(await readFile(join(root, folder, "LICENSE"), "utf8").catch(() => ""));
+    for (const file of files.filter((path) => path.startsWith(`${folder}/`)).toSorted()) {
+      const [head = ""] = /^(\/\/.*\n)+/.exec(await readFile(join(root, file), "utf8")) ?? [];
+      notices.add(head.replaceAll(/^\/\/ ?/gm, ""));
+    }
+  }
+  return [...notices].filter((notice) => notice !== "").join("\n\n");
 }
 
 /** The packages that `start` needs, directly or not. */

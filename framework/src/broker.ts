@@ -1,5 +1,5 @@
 import { Broker, RemoteBroker } from "@microts/blocks/broker";
-import { connection, inherited } from "./connection.ts";
+import { connection, inherited, inheritedSignal } from "./connection.ts";
 
 /** A message as a subscriber gets it. */
 export interface Message<T> {
@@ -11,7 +11,7 @@ export interface Message<T> {
 export interface SubscribeOptions {
   /** Subscribers that name the same queue share the messages between them. Default: every subscriber gets every message. */
   readonly queue?: string;
-  /** Ends the subscription; so does leaving the loop. */
+  /** Ends the subscription; so does leaving the loop and, inside a handler, the end of its call by the caller. */
   readonly signal?: AbortSignal;
 }
 
@@ -39,7 +39,8 @@ export const broker = {
     { queue, signal }: SubscribeOptions = {},
   ): AsyncGenerator<Message<T>, void, undefined> {
     const { namespace } = connection().env;
-    for await (const { header, body } of await open().subscribe(topic, { namespace, queue, signal })) {
+    const options = { namespace, queue, signal: inheritedSignal(signal) };
+    for await (const { header, body } of await open().subscribe(topic, options)) {
       yield { header, data: JSON.parse(Buffer.from(body).toString()) as T };
     }
   },

@@ -1,6 +1,6 @@
 import { MicroError } from "@microts/core";
 import type { CallOptions } from "@microts/core/rpc";
-import { connection, inherited } from "./connection.ts";
+import { connection, inherited, inheritedSignal } from "./connection.ts";
 import type { BidiEndpoint, ClientStreamEndpoint, StreamEndpoint, UnaryEndpoint } from "./endpoint.ts";
 import { endpointName } from "./endpoint-name.ts";
 import type { Endpoints, Service } from "./service.ts";
@@ -60,7 +60,7 @@ class Call implements PromiseLike<unknown>, AsyncIterable<unknown> {
     this.#service = service;
     this.#endpoint = endpoint;
     this.#input = input;
-    this.#options = { ...inherited(), format: "json", ...options };
+    this.#options = { ...inherited(), ...options, signal: inheritedSignal(options.signal), format: "json" };
     queueMicrotask(() => {
       if (!this.#streaming) this.#unary().catch(() => {});
     });
@@ -83,20 +83,27 @@ class Call implements PromiseLike<unknown>, AsyncIterable<unknown> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<unknown> {
-    if (this.#reply !== undefined) {
+    if (this.#reply !== undefined || this.#streaming) {
       throw MicroError.badRequest(
         this.#service,
-        `${this.#endpoint}: begin the "for await" in the same turn as the call`,
+        this.#streaming
+          ? `${this.#endpoint}: its replies can be looped over once`
+          : `${this.#endpoint}: begin the "for await" in the same turn as the call`,
       );
     }
     this.#streaming = true;
     const { rpc } = connection();
     const input = this.#input;
     if (!isStream(input)) return rpc.streamJson(this.#service, this.#endpoint, input, this.#options);
-    return parsed(rpc.bidi(this.#service, this.#endpoint, encoded(input), this.#options));
+    const replies = rpc.bidi(this.#service, this.#endpoint, encoded(input), this.#options);
+    return parsed(replies, this.#service, this.#endpoint);
   }
 
   #unary(): Promise<unknown> {
+    if (this.#streaming) {
+      const detail = `${this.#endpoint} was begun with "for await": it can't be awaited, nor begun again`;
+      return Promise.reject(MicroError.badRequest(this.#service, detail));
+    }
     this.#reply ??= this.#start();
     return this.#reply;
   }
@@ -106,7 +113,7 @@ class Call implements PromiseLike<unknown>, AsyncIterable<unknown> {
     const input = this.#input;
     if (!isStream(input)) return rpc.callJson(this.#service, this.#endpoint, input, this.#options);
     const reply = await rpc.clientStream(this.#service, this.#endpoint, encoded(input), this.#options);
-    return JSON.parse(Buffer.from(reply).toString());
+    return parse(reply, this.#service, this.#endpoint);
   }
 }
 
@@ -115,9 +122,17 @@ function isStream(input: unknown): input is AsyncIterable<unknown> {
 }
 
 async function* encoded(inputs: AsyncIterable<unknown>): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const input of inputs) yield Buffer.from(JSON.stringify(input));
+  for await (const input of inputs) yield Buffer.from(JSON.stringify(input ?? {}));
 }
 
-async function* parsed(replies: AsyncIterable<Uint8Array>): AsyncGenerator<unknown, void, undefined> {
-  for await (const reply of replies) yield JSON.parse(Buffer.from(reply).toString());
+async function* parsed(replies: AsyncIterable<Uint8Array>, service: string, endpoint: string) {
+  for await (const reply of replies) yield parse(reply, service, endpoint);
+}
+
+function parse(reply: Uint8Array, service: string, endpoint: string): unknown {
+  try {
+    return reply.length === 0 ? {} : JSON.parse(Buffer.from(reply).toString());
+  } catch {
+    throw MicroError.internal(service, `${endpoint} answered with something that is not JSON`);
+  }
 }

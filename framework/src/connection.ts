@@ -31,3 +31,9 @@ export function inherited(): Pick<CallOptions, "signal" | "deadline"> {
   const context = currentCall.getStore();
   return context === undefined ? {} : { signal: context.signal, deadline: context.deadline };
 }
+
+/** The signal of the running call, of the caller's own, or of whichever aborts first. */
+export function inheritedSignal(own: AbortSignal | undefined): AbortSignal | undefined {
+  const { signal } = inherited();
+  return own !== undefined && signal !== undefined ? AbortSignal.any([own, signal]) : (own ?? signal);
+}

@@ -1,4 +1,6 @@
-import { defaultNamespace, homeDir, type LogLevel, logLevels, MicroError } from "@microts/core";
+import { createPublicKey } from "node:crypto";
+import { checkNamespace, defaultNamespace, homeDir, type LogLevel, logLevels, MicroError } from "@microts/core";
+import { parseAddress } from "@microts/core/rpc";
 
 /** Everything a service takes from its environment (wire §7), read once. */
 export interface Environment {
@@ -36,6 +38,18 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
   const publicKey = key === undefined || key.startsWith("-----BEGIN") ? key : Buffer.from(key, "base64").toString();
   if (publicKey !== undefined && !publicKey.startsWith("-----BEGIN"))
     mistakes.push("MICRO_AUTH_PUBLIC_KEY is not a PEM public key, nor one in base64");
+  else if (publicKey !== undefined && !isPublicKey(publicKey)) mistakes.push("MICRO_AUTH_PUBLIC_KEY is damaged");
+  for (const name of ["MICRO_SERVICE_ADDRESS", "MICRO_PROXY"]) {
+    const address = text(name);
+    if (address !== undefined && !isAddress(address))
+      mistakes.push(`${name} is "${address}", not an address such as ${defaultProxy}`);
+  }
+  const namespace = text("MICRO_NAMESPACE") ?? defaultNamespace;
+  try {
+    checkNamespace(namespace, "service");
+  } catch (error) {
+    mistakes.push(`MICRO_NAMESPACE: ${MicroError.from(error, "service").detail}`);
+  }
   if (mistakes.length > 0) throw MicroError.badRequest("service", mistakes.join("; "));
   return {
     name: text("MICRO_SERVICE_NAME"),
@@ -43,10 +57,28 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     address: text("MICRO_SERVICE_ADDRESS") ?? "127.0.0.1:0",
     nodeId: text("MICRO_SERVICE_NODE_ID"),
     proxy: text("MICRO_PROXY") ?? defaultProxy,
-    namespace: text("MICRO_NAMESPACE") ?? defaultNamespace,
+    namespace,
     credentials: id !== undefined && secret !== undefined ? { id, secret } : undefined,
     publicKey,
     home: homeDir(env),
     logLevel: logLevel ?? "info",
   };
+}
+
+function isAddress(text: string): boolean {
+  try {
+    parseAddress(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isPublicKey(pem: string): boolean {
+  try {
+    createPublicKey(pem);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,5 +1,5 @@
 import { Events, RemoteEvents } from "@microts/blocks/events";
-import { connection, inherited } from "./connection.ts";
+import { connection, inherited, inheritedSignal } from "./connection.ts";
 
 /** An event as a consumer gets it. */
 export interface Event<T> {
@@ -16,7 +16,7 @@ export interface ConsumeOptions {
   readonly group?: string;
   /** Where a group without a position begins. Default `latest`. */
   readonly from?: "latest" | "earliest" | Date;
-  /** Ends the consuming; so does leaving the loop. */
+  /** Ends the consuming; so does leaving the loop and, inside a handler, the end of its call by the caller. */
   readonly signal?: AbortSignal;
 }
 
@@ -41,7 +41,9 @@ export const events = {
    */
   async *consume<T = unknown>(topic: string, options: ConsumeOptions = {}): AsyncGenerator<Event<T>, void, undefined> {
     const { namespace } = connection().env;
-    for await (const { event } of await open().consume(topic, { ...options, namespace })) yield eventOf<T>(event);
+    const signal = inheritedSignal(options.signal);
+    const consumed = await open().consume(topic, { ...options, namespace, ...(signal && { signal }) });
+    for await (const { event } of consumed) yield eventOf<T>(event);
   },
 
   /** Events of a topic in order, `limit` (default 250) from the `offset`-th on. */

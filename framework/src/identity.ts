@@ -40,9 +40,15 @@ export class Identity {
   #current(): Promise<Access | undefined> | Access {
     const access = this.#access;
     if (access !== undefined && access.expiresAt - Date.now() > renewBeforeMs) return access;
-    this.#renewal ??= this.#renew().finally(() => {
-      this.#renewal = undefined;
-    });
+    this.#renewal ??= this.#renew()
+      .catch((error: unknown) => {
+        // The old token is still good for a while: the server may be back by then.
+        if (access !== undefined && access.expiresAt > Date.now()) return access;
+        throw error;
+      })
+      .finally(() => {
+        this.#renewal = undefined;
+      });
     return this.#renewal;
   }
 

@@ -17,15 +17,16 @@ export interface BoundEndpoint {
   readonly description: string | undefined;
 }
 
-/** Binds an endpoint to its name: validation, both encodings, the handler's context. */
-export function bindEndpoint(name: string, endpoint: Endpoint, log: Log): BoundEndpoint {
+/** Binds an endpoint to its name within its service: validation, both encodings, the handler's context. */
+export function bindEndpoint(service: string, name: string, endpoint: Endpoint, log: Log): BoundEndpoint {
+  const id = `${service}.${name}`;
   const method = name.slice(name.indexOf(".") + 1);
   const empty = (suffix: string): MessageShape => ({ name: `${method}${suffix}`, fields: [] });
   const input = endpoint.input as Schema | undefined;
   const output = endpoint.output as Schema | undefined;
   const request = input === undefined ? empty("Request") : shapeOfSchema(`${method}Request`, input, "input");
   const response = shapeOfSchema(`${method}Response`, output, "output");
-  const handle = handler(name, endpoint, log.with({ endpoint: name }));
+  const handle = handler(id, name, endpoint, log.with({ endpoint: name }));
   return {
     request: input === undefined && endpoint.kind !== "unary" ? undefined : request,
     response,
@@ -33,41 +34,55 @@ export function bindEndpoint(name: string, endpoint: Endpoint, log: Log): BoundE
     method: {
       name,
       kind: endpoint.kind,
-      decode: (bytes, format) =>
-        format === "json" ? parseJson(name, bytes) : decodeShape(needed(request, name, "input"), bytes),
+      decode: (bytes, format) => {
+        if (format === "json") return parseJson(id, bytes);
+        // Told before the handler has done anything.
+        needed(response, id, "output");
+        return decodeShape(needed(request, id, "input"), bytes, id);
+      },
       encode: (value, format) => {
         if (format === "json") return Buffer.from(JSON.stringify(value ?? {}));
-        return encodeShape(needed(response, name, "output"), value);
+        return encodeShape(needed(response, id, "output"), value);
       },
       handle,
     },
   };
 }
 
-function handler(name: string, endpoint: Endpoint, log: Log): Method["handle"] {
+function handler(id: string, name: string, endpoint: Endpoint, log: Log): Method["handle"] {
   const input = endpoint.input as Schema | undefined;
   const output = endpoint.output as Schema | undefined;
   const checkInput = (value: unknown) =>
-    validate(input, value, (issues) => MicroError.badRequest(name, `invalid request to ${name}: ${issues}`));
+    validate(input, value, (issues) => MicroError.badRequest(id, `invalid request to ${name}: ${issues}`));
   const checkOutput = (value: unknown) =>
     validate(output, value, (issues) => {
       log.error("the handler's reply doesn't match its output schema", { issues });
-      return MicroError.internal(name, `${name} made a reply that doesn't match its own output schema: ${issues}`);
+      return MicroError.internal(id, `${name} made a reply that doesn't match its own output schema: ${issues}`);
     });
+  /** Runs code of the handler in its call's context. What broke in it is the developer's to see, with its stack; the caller gets the message. */
+  const told = async <T>(context: Context, run: () => Promise<T>): Promise<T> => {
+    try {
+      return await currentCall.run(context, run);
+    } catch (error) {
+      if (!(error instanceof MicroError) && !context.signal.aborted)
+        log.error("the handler failed", { error: error instanceof Error ? (error.stack ?? error.message) : error });
+      throw error;
+    }
+  };
   const inputs = async function* (values: AsyncIterable<unknown>) {
     for await (const value of values) yield (await checkInput(value)) as never;
   };
   const outputs = async function* (values: AsyncIterable<unknown>, context: Context) {
     const iterator = values[Symbol.asyncIterator]();
     // Each step runs inside the call's context, which a generator doesn't keep by itself.
-    const step = () => currentCall.run(context, () => iterator.next());
+    const step = () => told(context, () => iterator.next());
     try {
       for (let result = await step(); !result.done; result = await step()) {
         if (context.signal.aborted) return;
         yield await checkOutput(result.value);
       }
     } finally {
-      await iterator.return?.();
+      await currentCall.run(context, async () => iterator.return?.());
     }
   };
   const contextOf = (call: CallContext): Context => ({
@@ -85,14 +100,14 @@ function handler(name: string, endpoint: Endpoint, log: Log): Method["handle"] {
       return async (value, call) => {
         const context = contextOf(call);
         const request = (await checkInput(value)) as never;
-        return checkOutput(await currentCall.run(context, () => endpoint.handler(request, context)));
+        const reply = await told(context, async () => endpoint.handler(request, context));
+        return checkOutput(reply);
       };
     case "client":
       return async (values, call) => {
         const context = contextOf(call);
-        const reply = await currentCall.run(context, () =>
-          endpoint.handler(inputs(values as AsyncIterable<unknown>), context),
-        );
+        const requests = inputs(values as AsyncIterable<unknown>);
+        const reply = await told(context, async () => endpoint.handler(requests, context));
         return checkOutput(reply);
       };
     case "server":
@@ -109,17 +124,17 @@ function handler(name: string, endpoint: Endpoint, log: Log): Method["handle"] {
   }
 }
 
-function parseJson(name: string, bytes: Uint8Array): unknown {
+function parseJson(id: string, bytes: Uint8Array): unknown {
   if (bytes.length === 0) return {};
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw MicroError.badRequest(name, `the request to ${name} is not valid JSON: ${(error as Error).message}`);
+    throw MicroError.badRequest(id, `the request is not valid JSON: ${(error as Error).message}`);
   }
   if (isTooDeep(value, maxDepth))
-    throw MicroError.badRequest(name, `the request to ${name} is nested more than ${maxDepth} levels deep`);
+    throw MicroError.badRequest(id, `the request is nested more than ${maxDepth} levels deep`);
   return value;
 }
 
@@ -130,10 +145,10 @@ function isTooDeep(value: unknown, levels: number): boolean {
   return false;
 }
 
-function needed(shape: MessageShape | undefined, name: string, side: "input" | "output"): MessageShape {
+function needed(shape: MessageShape | undefined, id: string, side: "input" | "output"): MessageShape {
   if (shape !== undefined) return shape;
   throw MicroError.badRequest(
-    name,
-    `${name} has no ${side} schema that can be turned into protobuf: call it with application/grpc+json, or give the endpoint an ${side} schema of an object`,
+    id,
+    `${id} has no ${side} schema that can be turned into protobuf: call it with application/grpc+json, or give the endpoint an ${side} schema of an object`,
   );
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Log, MicroError } from "@microts/core";
 import { type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
 import { Registry } from "@microts/proto/registry";
@@ -28,6 +29,7 @@ export class Registration {
   readonly #standalone: boolean;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
+  #renewal: Promise<void> | undefined;
 
   constructor(rpc: RpcClient, env: Environment, service: Registered) {
     this.#registry = serviceClient(Registry, rpc, "registry");
@@ -48,25 +50,31 @@ export class Registration {
 
   #schedule(log: Log, delayMs: number, failed = false): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(async () => {
-      try {
-        await this.#registry.register(this.#entry);
-        if (failed) log.info("registered again");
-        this.#schedule(log, renewMs);
-      } catch (error) {
-        if (!failed)
-          log.warn("could not renew the registration, trying again each second", {
-            reason: MicroError.from(error, "service").detail,
-          });
-        this.#schedule(log, retryMs, true);
-      }
+    this.#timer = setTimeout(() => {
+      this.#renewal = this.#renew(log, failed);
     }, delayMs);
+  }
+
+  async #renew(log: Log, failed: boolean): Promise<void> {
+    try {
+      await this.#registry.register(this.#entry);
+      if (failed) log.info("registered again");
+      this.#schedule(log, renewMs);
+    } catch (error) {
+      if (!failed)
+        log.warn("could not renew the registration, trying again each second", {
+          reason: MicroError.from(error, "service").detail,
+        });
+      this.#schedule(log, retryMs, true);
+    }
   }
 
   /** Leaves the registry; a server that isn't there any more is no reason to complain. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    // A renewal on its way must not bring back what the next line takes out.
+    await Promise.race([this.#renewal, delay(2_000, undefined, { ref: false })]);
     await this.#registry.deregister(this.#entry, { timeoutMs: 2_000 }).catch(() => {});
   }
 

@@ -1,5 +1,5 @@
 import { createPublicKey } from "node:crypto";
-import { type Account, lineLog, MicroError, namespaceKey, TokenVerifier } from "@microts/core";
+import { type Account, lineLog, MicroError, namespaceKey, TokenVerifier, tokenOf } from "@microts/core";
 import {
   findMethod,
   type Listener,
@@ -47,7 +47,7 @@ export async function run(service: Runnable): Promise<RunningService> {
   setServiceName(name);
   const log = lineLog((line) => process.stderr.write(line), env.logLevel);
   const bound = Object.entries(service.endpoints).map(([key, endpoint]) =>
-    bindEndpoint(endpointName(service.name, key), endpoint, log),
+    bindEndpoint(name, endpointName(service.name, key), endpoint, log),
   );
   const methods = new Map<string, Method>();
   for (const { method } of bound) methods.set(method.name, method);
@@ -127,8 +127,8 @@ function tokenReader(): (authorization: string | undefined) => Account | undefin
   const auth = serviceClient(Auth, rpc, "auth");
   const known = new Map<string, { account: Account; until: number }>();
   return async (authorization) => {
-    const token = authorization?.replace(/^Bearer /i, "");
-    if (!token) return undefined;
+    if (!authorization) return undefined;
+    const token = tokenOf(authorization);
     const hit = known.get(token);
     if (hit !== undefined && hit.until > Date.now()) return hit.account;
     const { account } = await auth.inspect({ token });

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { apiMethods, BlockList, Gateway } from "@microts/blocks/api";
+import { apiMethods, BlockList } from "@microts/blocks/api";
 import { Auth, authMethods } from "@microts/blocks/auth";
 import { Broker, brokerMethods } from "@microts/blocks/broker";
 import { Config, configMethods } from "@microts/blocks/config";
@@ -17,6 +17,7 @@ import { debugMethods } from "@microts/service/debug";
 import { CoreServices } from "./core-services.ts";
 import { DashboardServer } from "./dashboard/dashboard-server.ts";
 import { PlatformBackend } from "./dashboard-backend.ts";
+import { graceMs, openGateway } from "./gateway.ts";
 import { LocalAdmin } from "./local-admin.ts";
 import { explainBind } from "./port-owner.ts";
 import { type Drivers, openEmbedded } from "./profiles.ts";
@@ -33,9 +34,6 @@ export interface Platform extends AsyncDisposable {
   /** Where a generated password was written, readable by this user alone. */
   readonly adminPasswordFile: string;
 }
-
-/** How long running calls may take to finish when the platform stops. */
-const graceMs = 3_000;
 
 /** Starts everything `micro server` is. Rejects, with nothing left running, when a part can't start; the error says which and why. */
 export async function startPlatform(settings: Settings, log: Log = silent): Promise<Platform> {
@@ -57,9 +55,10 @@ export async function startPlatform(settings: Settings, log: Log = silent): Prom
   await blockList.refresh();
   const core = new CoreServices(coreMethods(drivers, auth, registry, runtimeDriver, blockList, ports.network.address));
   await core.register(registry, ports.network.address, version);
+  const router = new RegistryRouter(view);
   ports.answer(
     proxyHandler({
-      router: new RegistryRouter(view),
+      router,
       local: core.tables,
       connections,
       account: (authorization) => auth.verify(authorization),
@@ -69,7 +68,7 @@ export async function startPlatform(settings: Settings, log: Log = silent): Prom
   );
   const rpc = new RpcClient({ resolve: () => ports.network.address, connections });
   const dashboard = await openDashboard(settings, new PlatformBackend(auth, registry, view, rpc), log, stack);
-  const gateway = await openGateway(settings, { auth, view, rpc, blockList, log, version }, stack);
+  const gateway = await openGateway(settings, { auth, view, router, rpc, blockList, log, version }, stack);
   const local = stack.use(new LocalAdmin(auth, settings.home, ports.proxy.address, log));
   await local.start();
   await runtimeDriver.start();
@@ -162,45 +161,6 @@ function coreMethods(
     runtime: [...runtimeMethods(new Runtime(runtime)), ...debug],
     store: [...storeMethods(new Store(drivers.store)), ...blobMethods(new Blobs(drivers.blobs)), ...debug],
   };
-}
-
-interface GatewayParts {
-  readonly auth: Auth;
-  readonly view: RoutingView;
-  readonly rpc: RpcClient;
-  readonly blockList: BlockList;
-  readonly log: Log;
-  readonly version: string;
-}
-
-async function openGateway(
-  settings: Settings,
-  { auth, view, rpc, blockList, log, version }: GatewayParts,
-  stack: AsyncDisposableStack,
-): Promise<Gateway> {
-  const domainOf = (namespace: string, service: string) => (coreServices.has(service) ? defaultNamespace : namespace);
-  const gateway = new Gateway({
-    address: settings.apiAddress,
-    version,
-    log,
-    corsOrigins: settings.corsOrigins,
-    resolveService: (namespace, service) => view.entries(domainOf(namespace, service), service)[0],
-    serviceNames: (namespace) => view.names(namespace),
-    account: (authorization) => auth.verify(authorization),
-    authorize: (account, namespace, resource) => auth.authorize(account, namespace, resource),
-    blocked: (id, namespace) => blockList.isBlocked(id, namespace),
-    call: (_, service, endpoint, request, scope) => rpc.unary(service, endpoint, request, { ...scope, format: "json" }),
-    stream: (_, service, endpoint, request, scope) =>
-      rpc.serverStream(service, endpoint, request, { ...scope, format: "json" }),
-    accessLog: (line) => log.debug(line),
-  });
-  try {
-    await gateway.listen();
-  } catch (error) {
-    throw await explainBind(error, settings.apiAddress, "HTTP gateway", "--api_address or MICRO_API_ADDRESS");
-  }
-  stack.defer(() => gateway.close(graceMs));
-  return gateway;
 }
 
 async function openDashboard(

@@ -1,2 +1,2 @@
 export type { Route, Router } from "./driver.ts";
-export { type MethodTable, type ProxyOptions, proxyHandler } from "./proxy.ts";
+export { type MethodTable, type ProxyOptions, pickNode, proxyHandler } from "./proxy.ts";

@@ -52,7 +52,7 @@ export function proxyHandler(options: ProxyOptions): CallHandler {
       return;
     }
     await options.authorize(account, namespace, service, endpoint);
-    const address = pick(options.router, service, namespace);
+    const address = pickNode(options.router, service, namespace);
     await forward(call, options.connections, address, { ...call.metadata, [namespaceKey]: namespace });
   };
 }
@@ -70,8 +70,8 @@ function namespaceOf(call: ServerCall, account: Account | undefined, service: st
 
 let turn = 0;
 
-/** Round robin over the nodes nearest by metric. */
-function pick(router: Router, service: string, namespace: string): string {
+/** The address of the node whose turn it is: round robin over the nodes nearest by metric. Throws 404 when there is none. */
+export function pickNode(router: Router, service: string, namespace: string): string {
   const routes = router.routes(service, namespace);
   const nearest = routes.filter(({ metric }) => metric === routes[0]?.metric);
   turn = (turn + 1) % Number.MAX_SAFE_INTEGER;

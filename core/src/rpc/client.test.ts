@@ -1,7 +1,7 @@
 import { equal, match, ok, rejects } from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import { describe, it } from "node:test";
-import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { Source } from "@microts/proto/runtime";
 import { Dep } from "../../../proto/gen/test/dep/dep_pb.ts";
 import { type DepHandlers, serveDep } from "../../../testing/src/dep.ts";
@@ -176,13 +176,16 @@ describe("a stream of the client", () => {
   });
 
   it("tells the failure of its own requests, and the server that it has gone", async () => {
-    const gone = Promise.withResolvers<void>();
+    const [began, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     await using all = await connected({
-      upload: (_, { signal }) => new Promise(() => signal.addEventListener("abort", () => gone.resolve())),
+      upload: (_, { signal }) => {
+        began.resolve();
+        return new Promise(() => signal.addEventListener("abort", () => gone.resolve()));
+      },
     });
     const failing = async function* () {
       yield { data: Buffer.from("a") };
-      await turn();
+      await began.promise;
       throw new RangeError("the disk is full");
     };
     await rejects(all.source.upload(failing()), { name: "RangeError", message: "the disk is full" });
@@ -207,9 +210,9 @@ describe("a stream of the client", () => {
     });
     const replies = all.dep.stream({})[Symbol.asyncIterator]();
     await replies.next();
-    const next = replies.next();
+    const next = rejects(replies.next(), { code: 503, detail: /lost the connection to 127\.0\.0\.1:\d+/ });
     await all.served.server.close(0);
-    await rejects(next, { code: 503, detail: /lost the connection to 127\.0\.0\.1:\d+/ });
+    await next;
   });
 });
 

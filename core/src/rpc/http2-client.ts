@@ -84,15 +84,21 @@ class Http2ClientCall implements ClientCall {
     headers.promise.catch(() => {});
     let failure: Error | undefined;
     let httpStatus = 200;
+    let answered = false;
+    let settled = false;
     const settle = (status: Status) => {
+      if (settled) return;
+      settled = true;
       outcome.resolve(status);
-      headers.reject(new StatusError(status));
+      if (!answered) headers.reject(new StatusError(status));
     };
     stream.on("response", (received) => {
       httpStatus = Number(received[":status"] ?? 200);
       const status = received["grpc-status"] === undefined ? undefined : statusFrom(received);
-      if (status === undefined || status.code === GrpcStatus.ok)
+      if (status === undefined || status.code === GrpcStatus.ok) {
+        answered = true;
         headers.resolve(metadataFrom(Object.entries(received)));
+      }
       if (status !== undefined) settle(status);
     });
     // The answer is whole with its trailers, whether or not the server also ends what this side sends.

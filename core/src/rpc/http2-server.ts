@@ -71,7 +71,10 @@ async function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ha
     return;
   }
   const aborted = new AbortController();
-  stream.on("close", () => aborted.abort(new DOMException("the caller went away", "AbortError")));
+  let finished = false;
+  stream.on("close", () => {
+    if (!finished) aborted.abort(new DOMException("the caller went away", "AbortError"));
+  });
   const deadline = deadlineFrom(headers);
   using limited = deadlineSignal(aborted.signal, deadline);
   const call = new Http2ServerCall(stream, headers, contentType, deadline, limited.signal, maxBytes);
@@ -81,6 +84,7 @@ async function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ha
   } catch (error) {
     status = statusOf(error, call.path.slice(1).replace("/", "."));
   }
+  finished = true;
   call.finish(status);
 }
 

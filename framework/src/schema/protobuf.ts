@@ -14,15 +14,15 @@ export function encodeShape(shape: MessageShape, value: unknown): Uint8Array {
   return writer.finish();
 }
 
-/** Undoes `encodeShape`. Unknown fields are skipped; required fields that are absent have their type's zero value. Throws 400 for bytes that are no such message. */
-export function decodeShape(shape: MessageShape, bytes: Uint8Array): Record<string, unknown> {
+/**
+ * Undoes `encodeShape`. Unknown fields, and known ones of another wire type, are skipped; required fields that are absent have their type's zero value.
+ * Throws 400 under `id` for bytes that are no such message.
+ */
+export function decodeShape(shape: MessageShape, bytes: Uint8Array, id: string): Record<string, unknown> {
   try {
     return readMessage(new BinaryReader(bytes), bytes.length, shape);
   } catch (error) {
-    throw MicroError.badRequest(
-      shape.name,
-      `the request is not a valid protobuf ${shape.name}: ${(error as Error).message}`,
-    );
+    throw MicroError.badRequest(id, `the request is not a valid protobuf ${shape.name}: ${(error as Error).message}`);
   }
 }
 
@@ -90,7 +90,7 @@ function writeValue(writer: BinaryWriter, type: FieldType, value: unknown): void
       writer.bytes(Buffer.from(String(value), "base64"));
       break;
     case "any":
-      writer.bytes(toBinary(ValueSchema, fromJson(ValueSchema, value as JsonValue)));
+      writer.bytes(toBinary(ValueSchema, fromJson(ValueSchema, jsonOf(value))));
       break;
     case "bool":
       writer.bool(Boolean(value));
@@ -116,21 +116,41 @@ function writeValue(writer: BinaryWriter, type: FieldType, value: unknown): void
   }
 }
 
+/** The value as JSON shows it: a Date as text, what JSON leaves out as nothing. */
+function jsonOf(value: unknown): JsonValue {
+  return JSON.parse(JSON.stringify(value) ?? "null") as JsonValue;
+}
+
 function readMessage(reader: BinaryReader, end: number, shape: MessageShape): Record<string, unknown> {
   const fields = new Map(shape.fields.map((field) => [field.number, field]));
   const record: Record<string, unknown> = {};
   for (const { name, type, label, required } of shape.fields) {
-    if (label === "repeated") record[name] = [];
-    else if (label === "map") record[name] = Object.create(null);
-    else if (required && typeof type === "string") record[name] = zeroOf(type);
+    if (!required) continue;
+    if (label !== "single") record[name] = emptyOf(label);
+    else if (typeof type === "string") record[name] = zeroOf(type);
   }
   while (reader.pos < end) {
     const [number, wireType] = reader.tag();
     const field = fields.get(number);
-    if (field === undefined) reader.skip(wireType, number);
+    if (field === undefined || !isReadable(field, wireType)) reader.skip(wireType, number);
     else readField(reader, wireType, field, record);
   }
+  checkEnd(reader, end);
   return record;
+}
+
+/** Numbers that repeat come packed or one by one. */
+function isReadable({ type, label }: FieldShape, wireType: WireType): boolean {
+  const expected = label === "map" ? WireType.LengthDelimited : wireTypeOf(type);
+  return wireType === expected || (label === "repeated" && wireType === WireType.LengthDelimited);
+}
+
+function checkEnd(reader: BinaryReader, end: number): void {
+  if (reader.pos !== end) throw new RangeError("a field goes past the end of its message");
+}
+
+function emptyOf(label: "repeated" | "map"): unknown {
+  return label === "repeated" ? [] : Object.create(null);
 }
 
 function readField(
@@ -143,6 +163,7 @@ function readField(
     record[name] = readValue(reader, type);
     return;
   }
+  record[name] ??= emptyOf(label);
   if (label === "map") {
     const [key, value] = readEntry(reader, type);
     (record[name] as Record<string, unknown>)[key] = value;
@@ -152,6 +173,7 @@ function readField(
   if (wireType === WireType.LengthDelimited && wireTypeOf(type) !== WireType.LengthDelimited) {
     const end = reader.uint32() + reader.pos;
     while (reader.pos < end) items.push(readValue(reader, type));
+    checkEnd(reader, end);
   } else {
     items.push(readValue(reader, type));
   }
@@ -167,6 +189,7 @@ function readEntry(reader: BinaryReader, type: FieldType): [string, unknown] {
     else if (number === 2) value = readValue(reader, type);
     else reader.skip(wireType, number);
   }
+  checkEnd(reader, end);
   return [key, value];
 }
 

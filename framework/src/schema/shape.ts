@@ -20,7 +20,7 @@ export interface FieldShape {
   readonly number: number;
   readonly type: FieldType;
   readonly label: "single" | "repeated" | "map";
-  /** Absent on the wire reads as the type's zero value when required, as nothing otherwise. */
+  /** Absent on the wire reads as the type's zero value (an empty list, an empty map) when required, as nothing otherwise. */
   readonly required: boolean;
 }
 
@@ -80,10 +80,10 @@ class ShapeReader {
     const schema = this.#resolve(given);
     const typeName = capitalise(name);
     const kind = kindOf(schema);
-    const field = { name, number, required: required && !isNullable(given) };
+    const field = { name, number, required: required && !isNullable(this.#deref(given)) };
     if (kind === "array" && isRecord(schema["items"])) {
       const items = this.#resolve(schema["items"]);
-      const nested = kindOf(items) === "array" || isNullable(schema["items"]);
+      const nested = kindOf(items) === "array" || isNullable(this.#deref(schema["items"]));
       return { ...field, label: "repeated", type: nested ? "any" : this.type(items, typeName, depth + 1) };
     }
     const values = schema["additionalProperties"];
@@ -95,17 +95,21 @@ class ShapeReader {
     return { ...field, label: "single", type: this.type(schema, typeName, depth + 1) };
   }
 
-  /** Follows `$ref` within the document, and looks through "this or null". */
-  #resolve(schema: JsonSchema): JsonSchema {
+  /** Follows `$ref` within the document (a JSON pointer, RFC 6901). */
+  #deref(schema: JsonSchema): JsonSchema {
     const ref = schema["$ref"];
-    if (typeof ref === "string" && ref.startsWith("#")) {
-      const target = ref
-        .slice(1)
-        .split("/")
-        .filter(Boolean)
-        .reduce<unknown>((at, key) => (isRecord(at) ? at[key] : undefined), this.#root);
-      return isRecord(target) && target !== schema ? this.#resolve(target) : {};
-    }
+    if (typeof ref !== "string" || !ref.startsWith("#")) return schema;
+    const target = decodeURIComponent(ref.slice(1))
+      .split("/")
+      .filter(Boolean)
+      .map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"))
+      .reduce<unknown>((at, key) => (isRecord(at) ? at[key] : undefined), this.#root);
+    return isRecord(target) && target !== schema ? this.#deref(target) : {};
+  }
+
+  /** Follows references, and looks through "this or null". */
+  #resolve(given: JsonSchema): JsonSchema {
+    const schema = this.#deref(given);
     const choices = schema["anyOf"] ?? schema["oneOf"];
     if (Array.isArray(choices)) {
       const real = choices.filter((choice) => isRecord(choice) && choice["type"] !== "null");

@@ -105,6 +105,8 @@ async function stage({ manifest, folder, sources, staged }: Package): Promise<vo
   await cp(join(root, "LICENSE"), join(staged, "LICENSE"));
   await cp(join(from, "README.md"), join(staged, "README.md")).catch(() => undefined);
   const { scripts: _scripts, devDependencies: _devDependencies, ...published } = manifest;
+  // Not in the workspaces themselves: there it would only make npm complain about an older Node.js, which isn't what runs them.
+  if (sources && !("bin" in manifest)) Object.assign(published, { engines: { node: ">=24" } });
   if (sources && manifest.exports) {
     const exports = Object.entries(manifest.exports).map(([subpath, target]) => [
       subpath,

@@ -15,8 +15,6 @@ export interface Deployment {
 export interface CreateChoices {
   readonly env: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly command: readonly string[];
-  readonly args: readonly string[];
   /** Replace a service of that name. */
   readonly force: boolean;
 }
@@ -39,8 +37,6 @@ export async function create(deployment: Deployment, choices: CreateChoices, con
         namespace,
         entrypoint: packed.project.entrypoint,
         env: Object.entries(choices.env).map(([key, value]) => `${key}=${value}`),
-        command: [...choices.command],
-        args: [...choices.args],
         force: choices.force,
         instances: BigInt(instances ?? 1),
       },

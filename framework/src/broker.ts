@@ -1,5 +1,6 @@
 import { Broker, RemoteBroker } from "@microts/blocks/broker";
 import { connection, inherited, inheritedSignal } from "./connection.ts";
+import { resubscribed } from "./resubscribe.ts";
 
 /** A message as a subscriber gets it. */
 export interface Message<T> {
@@ -33,14 +34,18 @@ export const broker = {
     await open().publish(topic, JSON.stringify(data ?? null), { namespace, header: all, signal });
   },
 
-  /** Messages from now on, in each publisher's order, until the signal aborts or the loop is left. */
+  /**
+   * Messages from now on, in each publisher's order, until the signal aborts or the loop is left. When the server goes away it is subscribed anew as
+   * soon as the server is back; messages of the time between are lost. Throws when the first subscription fails.
+   */
   async *subscribe<T = unknown>(
     topic: string,
     { queue, signal }: SubscribeOptions = {},
   ): AsyncGenerator<Message<T>, void, undefined> {
     const { namespace } = connection().env;
     const options = { namespace, queue, signal: inheritedSignal(signal) };
-    for await (const { header, body } of await open().subscribe(topic, options)) {
+    const messages = resubscribed(() => open().subscribe(topic, options), options.signal);
+    for await (const { header, body } of messages) {
       yield { header, data: JSON.parse(Buffer.from(body).toString()) as T };
     }
   },

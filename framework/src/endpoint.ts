@@ -22,7 +22,7 @@ export interface Context {
 }
 
 interface Common<I, O> {
-  /** Checks requests; its type is the handler's input. Without one, requests are passed as they come. */
+  /** Checks requests; its type is the handler's input. Without one there is nothing to send: the handler gets {}. */
   readonly input?: Schema<I, unknown> | undefined;
   /** Checks replies, and leaves out what it doesn't name. */
   readonly output?: Schema<unknown, O> | undefined;
@@ -68,7 +68,7 @@ interface Definition<Input extends Schema | undefined, Output extends Schema | u
 
 /** What callers send, what the handler gets, what the handler returns, what callers get. */
 type Sent<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferInput<S> : Record<string, never> | undefined;
-type Received<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<S> : unknown;
+type Received<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<S> : Record<string, never>;
 type Returned<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferInput<S> : unknown;
 type Answer<S, R> = S extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<S> : R;
 

@@ -1,5 +1,6 @@
 import { Events, RemoteEvents } from "@microts/blocks/events";
 import { connection, inherited, inheritedSignal } from "./connection.ts";
+import { resubscribed } from "./resubscribe.ts";
 
 /** An event as a consumer gets it. */
 export interface Event<T> {
@@ -37,13 +38,13 @@ export const events = {
 
   /**
    * The group's next events. Each counts as handled when the next is asked for: a loop body that throws, or a process that dies, leaves its event to
-   * be delivered again.
+   * be delivered again. When the server goes away the consumer takes up again as soon as it is back. Throws when the first connection fails.
    */
   async *consume<T = unknown>(topic: string, options: ConsumeOptions = {}): AsyncGenerator<Event<T>, void, undefined> {
     const { namespace } = connection().env;
     const signal = inheritedSignal(options.signal);
-    const consumed = await open().consume(topic, { ...options, namespace, ...(signal && { signal }) });
-    for await (const { event } of consumed) yield eventOf<T>(event);
+    const consume = () => open().consume(topic, { ...options, namespace, ...(signal && { signal }) });
+    for await (const { event } of resubscribed(consume, signal)) yield eventOf<T>(event);
   },
 
   /** Events of a topic in order, `limit` (default 250) from the `offset`-th on. */

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { type Log, MicroError } from "@microts/core";
 import type { CallContext, Method } from "@microts/core/rpc";
 import { currentCall } from "./connection.ts";
@@ -52,21 +53,32 @@ export function bindEndpoint(service: string, name: string, endpoint: Endpoint, 
 function handler(id: string, name: string, endpoint: Endpoint, log: Log): Method["handle"] {
   const input = endpoint.input as Schema | undefined;
   const output = endpoint.output as Schema | undefined;
+  // Without a schema there is nothing to send, and what is sent all the same stays unread.
   const checkInput = (value: unknown) =>
-    validate(input, value, (issues) => MicroError.badRequest(id, `invalid request to ${name}: ${issues}`));
+    validate(input, input === undefined ? {} : value, (issues) =>
+      MicroError.badRequest(id, `invalid request to ${name}: ${issues}`),
+    );
   const checkOutput = (value: unknown) =>
     validate(output, value, (issues) => {
       log.error("the handler's reply doesn't match its output schema", { issues });
       return MicroError.internal(id, `${name} made a reply that doesn't match its own output schema: ${issues}`);
     });
-  /** Runs code of the handler in its call's context. What broke in it is the developer's to see, with its stack; the caller gets the message. */
+  /**
+   * Runs code of the handler in its call's context. What broke in it is the developer's to see, in the log with its stack; the caller gets a number
+   * to find it by, because the message may say what isn't meant for callers.
+   */
   const told = async <T>(context: Context, run: () => Promise<T>): Promise<T> => {
     try {
       return await currentCall.run(context, run);
     } catch (error) {
-      if (!(error instanceof MicroError) && !context.signal.aborted)
-        log.error("the handler failed", { error: error instanceof Error ? (error.stack ?? error.message) : error });
-      throw error;
+      if (error instanceof MicroError || context.signal.aborted) throw error;
+      const failure = randomUUID().slice(0, 8);
+      log.error("the handler failed", {
+        failure,
+        error: error instanceof Error ? (error.stack ?? error.message) : error,
+      });
+      const where = `the reason is in the service's log, under ${failure}: micro logs ${context.service}`;
+      throw new MicroError(500, id, `the handler of ${name} failed; ${where}`, { cause: error });
     }
   };
   const inputs = async function* (values: AsyncIterable<unknown>) {

@@ -16,8 +16,8 @@ export interface Registered {
 }
 
 /** The lease, and how often it is renewed: two renewals may fail before the node is taken out. */
-const ttlSeconds = 30;
-const renewMs = 10_000;
+const ttlSeconds = 15;
+const renewMs = 3_000;
 /** After a failed renewal: a restarted server has its services back within this. */
 const retryMs = 1_000;
 

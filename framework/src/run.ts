@@ -1,4 +1,5 @@
 import { createPublicKey } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Account, lineLog, MicroError, namespaceKey, TokenVerifier, tokenOf } from "@microts/core";
 import {
   findMethod,
@@ -37,8 +38,10 @@ export interface RunningService extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** How long running calls may take to finish when the service stops. */
-const graceMs = 4_000;
+/** How long running calls may take to finish when the service stops; the runtime waits a second longer before it kills. */
+const graceMs = 14_000;
+/** And streams, which may have no end of their own. */
+const streamGraceMs = 1_000;
 
 /** Listens, registers, and stops on SIGTERM and SIGINT. Rejects when it can't listen or register. */
 export async function run(service: Runnable): Promise<RunningService> {
@@ -53,13 +56,15 @@ export async function run(service: Runnable): Promise<RunningService> {
   for (const { method } of bound) methods.set(method.name, method);
   for (const method of debugMethods()) methods.set(method.name, method);
   const accountOf = tokenReader();
+  const calls = new RunningCalls();
   const listener = await listen(
     async (call) => {
       const { endpoint } = parsePath(call.path);
       const method = findMethod(methods, name, endpoint);
       const account = await accountOf(call.metadata["authorization"]);
       const namespace = call.metadata[namespaceKey] ?? account?.issuer ?? env.namespace;
-      await serveMethod(call, method, { service: name, account, namespace });
+      const serving = serveMethod(call, method, { service: name, account, namespace });
+      await (method.kind === "unary" ? calls.track(serving) : serving);
     },
     { address: env.address },
   );
@@ -80,7 +85,7 @@ export async function run(service: Runnable): Promise<RunningService> {
     throw error;
   }
   log.info("serving", { service: name, address: listener.address });
-  return stopOnSignal(new Running(name, listener, registration));
+  return stopOnSignal(new Running(name, listener, registration, calls));
 }
 
 class Running implements RunningService {
@@ -88,25 +93,50 @@ class Running implements RunningService {
   readonly address: string;
   readonly #listener: Listener;
   readonly #registration: Registration;
+  readonly #calls: RunningCalls;
   #stopped: Promise<void> | undefined;
 
-  constructor(name: string, listener: Listener, registration: Registration) {
+  constructor(name: string, listener: Listener, registration: Registration, calls: RunningCalls) {
     this.name = name;
     this.address = listener.address;
     this.#listener = listener;
     this.#registration = registration;
+    this.#calls = calls;
   }
 
   stop(): Promise<void> {
     this.#stopped ??= (async () => {
       await this.#registration.stop();
-      await this.#listener.close(graceMs);
+      await this.#calls.finished(graceMs);
+      await this.#listener.close(streamGraceMs);
     })();
     return this.#stopped;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+}
+
+/** The unary calls that are being answered. */
+class RunningCalls {
+  readonly #calls = new Set<Promise<void>>();
+
+  async track(call: Promise<void>): Promise<void> {
+    this.#calls.add(call);
+    try {
+      await call;
+    } finally {
+      this.#calls.delete(call);
+    }
+  }
+
+  /** Resolves when none is left, or after so many milliseconds. */
+  async finished(withinMs: number): Promise<void> {
+    const timeout = new AbortController();
+    const late = delay(withinMs, undefined, { signal: timeout.signal }).catch(() => {});
+    await Promise.race([Promise.allSettled([...this.#calls]), late]);
+    timeout.abort();
   }
 }
 

@@ -7,7 +7,7 @@ import { Config, configMethods } from "@microts/blocks/config";
 import { Events, eventsMethods } from "@microts/blocks/events";
 import { Network, networkMethods } from "@microts/blocks/network";
 import { proxyHandler } from "@microts/blocks/proxy";
-import { coreServices, Registry, type RoutingView, registryMethods } from "@microts/blocks/registry";
+import { Registry, registryMethods } from "@microts/blocks/registry";
 import { Runtime, runtimeMethods } from "@microts/blocks/runtime";
 import { Blobs, blobMethods, Store, storeMethods } from "@microts/blocks/store";
 import { defaultNamespace, type Log, silent } from "@microts/core";
@@ -83,7 +83,12 @@ export async function startPlatform(settings: Settings, log: Log = silent): Prom
     addresses: { api: gateway.address, proxy: ports.proxy.address, web: dashboard, network: ports.network.address },
     adminPassword,
     adminPasswordFile,
-    [Symbol.asyncDispose]: () => heldOpen(() => running.disposeAsync()),
+    [Symbol.asyncDispose]: () =>
+      heldOpen(async () => {
+        log.info("micro server is stopping");
+        await running.disposeAsync();
+        log.info("micro server has stopped");
+      }),
   };
 }
 

@@ -7,6 +7,9 @@ export interface StoreRecord {
   readonly expiresAt: Date | undefined;
 }
 
+/** The database that the platform keeps its own accounts, rules, secrets and deployments in. Nobody reaches it through `store.Store`. */
+export const platformDatabase = "@platform";
+
 /** Where records live: a database belongs to a tenant and carries its name, a table to a service. Both are data, never paths. */
 export interface StoreTable {
   readonly database: string;

@@ -9,7 +9,7 @@ export {
   type ListBlobOptions,
   type WriteBlobOptions,
 } from "./blobs.ts";
-export type { StoreDriver, StoreQuery, StoreRecord, StoreTable } from "./driver.ts";
+export { platformDatabase, type StoreDriver, type StoreQuery, type StoreRecord, type StoreTable } from "./driver.ts";
 export { maxKeyBytes, maxNameBytes } from "./names.ts";
 export { RemoteStore } from "./remote.ts";
 export { storeMethods } from "./service.ts";

@@ -9,7 +9,7 @@ import { Connections, serviceClient } from "@microts/core/rpc";
 import { EmbeddedDatabase, EmbeddedStore, openEmbeddedBlobs } from "@microts/driver-embedded";
 import { BlobStore, BlobWriteRequestSchema, Store as StoreService } from "@microts/proto/store";
 import { type ServedMethods, serveMethods, testAdmin } from "@microts/testing";
-import { Blobs, blobMethods, Store, storeMethods } from "./index.ts";
+import { Blobs, blobMethods, platformDatabase, Store, storeMethods } from "./index.ts";
 
 const acmeAdmin: Account = { ...testAdmin, issuer: "acme" };
 const acmeUser: Account = { ...acmeAdmin, scopes: [] };
@@ -153,6 +153,27 @@ describe("store.Store over RPC", () => {
       if (database !== "acme") await assert.rejects(call(acmeAdmin), fails(403, /access denied to namespace/));
     });
   }
+
+  it("keeps the platform's own database from everybody, services and admins of micro included (CF-01, AU-12)", async () => {
+    const service: Account = { ...testAdmin, id: "posts-latest", type: "service", scopes: ["service"] };
+    await driver.write(
+      { database: platformDatabase, table: "auth" },
+      { key: "canary", value: bytes("hash"), metadata: {}, expiresAt: undefined },
+      new AbortController().signal,
+    );
+    for (const account of [testAdmin, service, acmeAdmin]) {
+      await using served = await serve(account);
+      const store = serviceClient(StoreService, served.rpc, "store");
+      const options = { database: platformDatabase, table: "auth" };
+      await assert.rejects(store.read({ key: "canary", options }), fails(403, /platform/));
+      await assert.rejects(store.write({ record: { key: "canary" }, options }), fails(403, /platform/));
+      await assert.rejects(store.delete({ key: "canary", options }), fails(403, /platform/));
+      await assert.rejects(store.tables({ database: platformDatabase }), fails(403, /platform/));
+    }
+    await using served = await serve(testAdmin);
+    const { databases } = await serviceClient(StoreService, served.rpc, "store").databases({});
+    assert.ok(!databases.includes(platformDatabase));
+  });
 
   it("lets only an admin list and stream blobs", async () => {
     await using served = await serve(acmeUser);

@@ -1,7 +1,7 @@
 import { type Account, defaultNamespace, MicroError, requireAdmin } from "@microts/core";
 import { type Method, methodsOf } from "@microts/core/rpc";
 import { type Record as RecordMessage, Store as StoreService } from "@microts/proto/store";
-import type { StoreRecord } from "./driver.ts";
+import { platformDatabase, type StoreRecord } from "./driver.ts";
 import type { Store } from "./store.ts";
 
 /** The endpoints of `store.Store` (wire §13). Each needs an admin of the database it names, which is `micro` when it names none (wire §11). */
@@ -42,7 +42,8 @@ export function storeMethods(store: Store): Method[] {
     },
     async databases(_, { account, signal }) {
       requireAdmin(account, defaultNamespace, "store.Store.Databases");
-      return { databases: await store.databases(signal) };
+      const databases = await store.databases(signal);
+      return { databases: databases.filter((name) => name !== platformDatabase) };
     },
     async tables({ database }, { account, signal }) {
       const { database: named } = allowed(account, { database, table: "" }, "store.Store.Tables");
@@ -59,6 +60,12 @@ interface Place {
 function allowed(account: Account | undefined, options: Place | undefined, id: string): Place {
   const database = options?.database || defaultNamespace;
   requireAdmin(account, database, id);
+  if (database === platformDatabase) {
+    throw MicroError.forbidden(
+      id,
+      `the database "${platformDatabase}" is the platform's own. Use micro auth, micro config and micro status`,
+    );
+  }
   return { database, table: options?.table || defaultNamespace };
 }
 

@@ -13,20 +13,13 @@ export const run = command({
     metadata: { kind: "pairs", help: "kept with the service, key=value; may be repeated" },
     instances: { kind: "int", short: "i", help: "how many to run (default: 1)" },
     force: { kind: "bool", help: "replace a service of the same name" },
-    command: { kind: "text", help: "command that runs it, where the server's runtime allows it" },
-    args: { kind: "text", help: "arguments of that command" },
   },
   run: async (context, flags, [source = ""]) => {
     const { project, name, version: refVersion } = await sourceRef(source, flags.name, context);
     const version = flags.version ?? refVersion;
     const { env_vars: env, metadata, instances, force } = flags;
-    const choices = { env, metadata, command: words(flags.command), args: words(flags.args), force };
-    await create({ project, name, version, instances }, choices, context);
+    await create({ project, name, version, instances }, { env, metadata, force }, context);
     context.out.note(`${name} is running. See its commands: micro ${name} --help`);
     await context.out.done({ name, version, status: "running" });
   },
 });
-
-function words(text: string | undefined): readonly string[] {
-  return text?.split(" ").filter((word) => word !== "") ?? [];
-}

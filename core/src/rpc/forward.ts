@@ -1,4 +1,4 @@
-import { GrpcStatus } from "../errors.ts";
+import { GrpcStatus, MicroError } from "../errors.ts";
 import type { Metadata } from "../metadata.ts";
 import type { Connections } from "./http2-client.ts";
 import { type ServerCall, StatusError } from "./transport.ts";
@@ -21,6 +21,8 @@ export async function forward(
     next.headers.then((headers) => call.sendHeaders(headers)).catch(() => {});
     for await (const message of next.responses) await call.send(message);
     const status = await next.status;
+    if (status.lost)
+      throw MicroError.unavailable("go.micro.proxy", `the service's node went away: ${status.message}. Try again`);
     if (status.code !== GrpcStatus.ok || Object.keys(status.trailers).length > 0) throw new StatusError(status);
   } finally {
     next.cancel();

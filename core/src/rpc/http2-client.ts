@@ -234,5 +234,5 @@ function lost(address: string, failure: Error | undefined, httpStatus: number, r
     refused === "ECONNREFUSED"
       ? `nothing listens on ${address} (connection refused)`
       : `lost the connection to ${address}: ${failure?.message ?? `stream reset with code ${rstCode}`}`;
-  return { code: GrpcStatus.unavailable, message, trailers: {} };
+  return { code: GrpcStatus.unavailable, message, trailers: {}, lost: true };
 }

@@ -11,6 +11,8 @@ export interface Status {
   readonly message: string;
   readonly details?: string | undefined;
   readonly trailers: Metadata;
+  /** Set by the client's side when no status came because the connection could not be made or broke. */
+  readonly lost?: true;
 }
 
 /** One call as the server sees it. */

@@ -1,7 +1,7 @@
 import type { BlockEntry, BlockListDriver } from "@microts/blocks/api";
-import type { StoreDriver, StoreRecord } from "@microts/blocks/store";
+import { platformDatabase, type StoreDriver, type StoreRecord } from "@microts/blocks/store";
 
-const table = { database: "micro", table: "blocklist" } as const;
+const table = { database: platformDatabase, table: "blocklist" } as const;
 const everything = { prefix: "", suffix: "", limit: 0, offset: 0, order: "asc" } as const;
 
 /** The block list in a table of a store, as durable as that. Does not close the store it was given. */

@@ -1,5 +1,5 @@
-import type { StoreDriver, StoreTable } from "@microts/blocks/store";
-import { type Account, defaultNamespace, MicroError } from "@microts/core";
+import { platformDatabase, type StoreDriver, type StoreTable } from "@microts/blocks/store";
+import { type Account, MicroError } from "@microts/core";
 
 /** An account as it is kept: in one record, so that every change of it is one write. */
 export interface AccountEntry {
@@ -11,7 +11,7 @@ export interface AccountEntry {
 }
 
 /** Where accounts, refresh tokens and rules are kept (behaviour §4). */
-export const authTable: StoreTable = { database: defaultNamespace, table: "auth" };
+export const authTable: StoreTable = { database: platformDatabase, table: "auth" };
 
 type Namespace = Map<string, AccountEntry>;
 

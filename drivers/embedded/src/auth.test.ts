@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { NewAccount } from "@microts/blocks/auth";
+import { platformDatabase } from "@microts/blocks/store";
 import { type Log, lineLog, verifyToken } from "@microts/core";
 import { authConformance } from "../../../blocks/src/auth/conformance.ts";
 import { EmbeddedAuth } from "./auth.ts";
@@ -79,7 +80,7 @@ describe("EmbeddedAuth", () => {
     const token = await auth.signIn("acme", "jane", "ünïcödé 秘密 ".repeat(40), 60_000, signal);
     await assert.rejects(auth.signIn("acme", "jane", "ünïcödé 秘密 ".repeat(39), 60_000, signal), { code: 401 });
     const query = { prefix: "", suffix: "", limit: 0, offset: 0, order: "asc" } as const;
-    const records = await store.list({ database: "micro", table: "auth" }, query, signal);
+    const records = await store.list({ database: platformDatabase, table: "auth" }, query, signal);
     const text = records.map(({ key, value }) => key + Buffer.from(value).toString()).join();
     assert.match(text, /\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     assert.ok(!text.includes("ünïcödé") && !text.includes(token.refreshToken.slice(-43)));
@@ -90,7 +91,7 @@ describe("EmbeddedAuth", () => {
     await new EmbeddedAuth({ store, keys, hashCost }).createAccount("acme", jane, signal);
     const auth = new EmbeddedAuth({ store, keys, hashCost: { ...hashCost, passes: 3 } });
     const before = await auth.signIn("acme", "jane", jane.secret, 60_000, signal);
-    const record = await store.read({ database: "micro", table: "auth" }, "account/acme/jane", signal);
+    const record = await store.read({ database: platformDatabase, table: "auth" }, "account/acme/jane", signal);
     assert.match(Buffer.from(record?.value ?? []).toString(), /m=64,t=3,p=1/);
     await auth.inspect(before.accessToken);
     await auth.signIn("acme", "jane", jane.secret, 60_000, signal);

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import type { StoreDriver } from "@microts/blocks/store";
+import { platformDatabase, type StoreDriver } from "@microts/blocks/store";
 import { MicroError } from "@microts/core";
 import { configConformance } from "../../../blocks/src/config/conformance.ts";
 import { EmbeddedConfig } from "./config.ts";
@@ -12,7 +12,7 @@ import { ConfigSecrets, openConfigKey, parseConfigKey } from "./config-secrets.t
 import { openEmbeddedStore } from "./store.ts";
 
 const signal = new AbortController().signal;
-const table = { database: "micro", table: "config" };
+const table = { database: platformDatabase, table: "config" };
 let folder = "";
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "micro-config-"));

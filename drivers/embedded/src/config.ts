@@ -1,6 +1,6 @@
 import { type ConfigDriver, type Json, maxDocumentBytes } from "@microts/blocks/config";
-import type { StoreDriver, StoreTable } from "@microts/blocks/store";
-import { defaultNamespace, MicroError } from "@microts/core";
+import { platformDatabase, type StoreDriver, type StoreTable } from "@microts/blocks/store";
+import { MicroError } from "@microts/core";
 import {
   type ConfigNode,
   type ConfigObject,
@@ -20,7 +20,7 @@ export interface EmbeddedConfigOptions {
   readonly key: Uint8Array | undefined;
 }
 
-const table: StoreTable = { database: defaultNamespace, table: "config" };
+const table: StoreTable = { database: platformDatabase, table: "config" };
 const never = new AbortController().signal;
 const mask = "[secret]";
 

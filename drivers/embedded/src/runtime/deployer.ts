@@ -12,7 +12,7 @@ import { buildSource, type Prepared, type PrepareOptions, prepareSource } from "
 import type { ServiceRecord } from "./record.ts";
 import type { Workspace, Workspaces } from "./workspace.ts";
 
-const defaultStopGraceMs = 5000;
+const defaultStopGraceMs = 15_000;
 const defaultRegisterTimeoutMs = 30_000;
 /** A node that can't be taken out of routing for so long is stopped all the same. */
 const longestDrainMs = 10_000;

@@ -15,7 +15,7 @@ export interface RuntimeEvent {
 export interface EmbeddedRuntimeOptions {
   /** The server's data directory; the runtime makes `runtime`, `runtime-processes`, `logs` and `npm-cache` in it. */
   readonly dataDir: string;
-  /** Records go into the table `runtime` of the database `micro`. */
+  /** Records go into the table `runtime` of the platform's own database. */
   readonly store: StoreDriver;
   /** Sources are read from it, and bundles written to it as `build://name:version`. */
   readonly blobs: BlobDriver;
@@ -38,7 +38,7 @@ export interface EmbeddedRuntimeOptions {
   events?(event: RuntimeEvent): void | Promise<void>;
   /** The server's environment, of which services see PATH, TZ and LANG, and npm also `npm_config_registry`. Default: none, with a standard PATH. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** How long a process may take to end once asked to. Default 5 s. */
+  /** How long a process may take to end once asked to. Default 15 s. */
   readonly stopGraceMs?: number;
   /** How long a process may take to register. Default 30 s. */
   readonly registerTimeoutMs?: number;

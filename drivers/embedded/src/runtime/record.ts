@@ -1,5 +1,5 @@
 import type { CreateOptions, Owner, ServiceSource, UpdateOptions } from "@microts/blocks/runtime";
-import type { StoreDriver, StoreTable } from "@microts/blocks/store";
+import { platformDatabase, type StoreDriver, type StoreTable } from "@microts/blocks/store";
 import type { Log } from "@microts/core";
 
 /** What is known of a service, kept in the store so that it outlives the server. */
@@ -31,7 +31,7 @@ export interface ServiceRecord {
 /** What tells services apart. */
 export type ServiceKey = Pick<ServiceRecord, "namespace" | "name" | "version">;
 
-const table: StoreTable = { database: "micro", table: "runtime" };
+const table: StoreTable = { database: platformDatabase, table: "runtime" };
 const prefix = "service:";
 
 /** The record's key in the store; also what calls on one service are serialised by. */
@@ -39,7 +39,7 @@ export function keyOf({ namespace, name, version }: ServiceKey): string {
   return `${prefix}${namespace}:${name}:${version}`;
 }
 
-/** The records of all services, in the table `runtime` of the database `micro`. */
+/** The records of all services, in the table `runtime` of the platform's own database. */
 export class ServiceRecords {
   readonly #store: StoreDriver;
   readonly #log: Log;

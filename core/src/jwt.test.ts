@@ -70,6 +70,10 @@ describe("tokens", () => {
     "RS512 in the header": signed({ alg: "RS512" }, claims),
     "b64 false": signed({ alg: "RS256", b64: false }, claims),
     crit: signed({ alg: "RS256", crit: ["x"] }, claims),
+    "a signature with a stray character": `${signed({ alg: "RS256" }, claims)}=`,
+    "a signature with a stray bit": signed({ alg: "RS256" }, claims).replace(/.$/, (last) =>
+      last === "A" ? "B" : "A",
+    ),
     "an empty signature": `${part({ alg: "RS256" })}.${body}.`,
     "a short signature": `${part({ alg: "RS256" })}.${body}.AAAA`,
     "no dots": "abc",

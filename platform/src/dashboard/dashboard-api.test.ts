@@ -107,8 +107,6 @@ describe("calls", () => {
     });
   }
 });
-
-// biome-ignore lint/suspicious/noExplicitAny: the tests say what they expect in it.
-function json({ text }: DashboardAnswer): any {
+function json({ text }: DashboardAnswer): Record<string, unknown> & { readonly detail: string } {
   return JSON.parse(text);
 }

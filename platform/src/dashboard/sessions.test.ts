@@ -110,9 +110,7 @@ describe("sessions", () => {
     assert.equal((await secure.get("/api/session", headers)).status, 200);
   });
 });
-
-// biome-ignore lint/suspicious/noExplicitAny: the tests say what they expect in it.
-function json({ text }: DashboardAnswer): any {
+function json({ text }: DashboardAnswer): Record<string, unknown> & { readonly detail: string } {
   return JSON.parse(text);
 }
 

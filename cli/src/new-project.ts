@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, normalize, relative, resolve, sep } from "node:path";
+import { platformNames } from "@microts/core";
 import { CommandError, usageError } from "./failure.ts";
 import { findInstallation, type Installation, packageFolder } from "./installation.ts";
 
@@ -15,23 +16,6 @@ export interface NewProject {
 const dependencies = ["@microts/service", "zod"];
 const devDependencies = ["@types/node"];
 
-/** Parts of the platform, whose names services can't have. */
-const platformNames = [
-  "api",
-  "auth",
-  "broker",
-  "config",
-  "events",
-  "network",
-  "proxy",
-  "registry",
-  "router",
-  "runtime",
-  "server",
-  "store",
-  "web",
-];
-
 /**
  * Writes a service from the template. Its packages are links to the copies in this installation, which package.json names as `file:`
  * dependencies: it runs and type-checks as it is, without a network, and stays so after `npm install`.
@@ -44,7 +28,7 @@ export async function makeProject(path: string, folder: string): Promise<NewProj
       `"${name}" cannot be a service's name: use lower-case letters and digits, with single dashes between, beginning with a letter`,
     );
   }
-  if (platformNames.includes(name)) throw usageError(`"${name}" is the name of a part of the platform; choose another`);
+  if (platformNames.has(name)) throw usageError(`"${name}" is the name of a part of the platform; choose another`);
   const target = resolve(folder, path);
   await makeFolder(target, path);
   const installation = await findInstallation();

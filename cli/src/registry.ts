@@ -1,4 +1,4 @@
-import { defaultNamespace, MicroError } from "@microts/core";
+import { coreServices, defaultNamespace, MicroError } from "@microts/core";
 import type { CallOptions } from "@microts/core/rpc";
 import { isObject } from "./json.ts";
 import type { Session } from "./session.ts";
@@ -38,21 +38,6 @@ export interface Located {
   readonly namespace: string;
   readonly versions: readonly Service[];
 }
-
-/** Core services run in the platform's own namespace, whatever the user's is. */
-const coreServices = new Set([
-  "api",
-  "auth",
-  "broker",
-  "config",
-  "events",
-  "network",
-  "proxy",
-  "registry",
-  "router",
-  "runtime",
-  "store",
-]);
 
 /**
  * What runs, asked from the registry in JSON: the commands that people run most then start without loading protobuf.

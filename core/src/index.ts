@@ -36,4 +36,5 @@ export {
   namespaceKey,
 } from "./metadata.ts";
 export { checkNamespace } from "./namespace.ts";
+export { coreServices, platformNames } from "./platform-names.ts";
 export { TokenVerifier, tokenOf } from "./verifier.ts";

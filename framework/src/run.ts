@@ -38,8 +38,8 @@ export interface RunningService extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** How long running calls may take to finish when the service stops; the runtime waits a second longer before it kills. */
-const graceMs = 14_000;
+/** How long running calls may take to finish when the service stops; well within the 15 s that the runtime waits before it kills. */
+const graceMs = 12_000;
 /** And streams, which may have no end of their own. */
 const streamGraceMs = 1_000;
 

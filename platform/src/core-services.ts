@@ -1,5 +1,6 @@
 import type { MethodTable } from "@microts/blocks/proxy";
-import { coreServices, type Endpoint, type Registry, type ServiceEntry } from "@microts/blocks/registry";
+import type { Endpoint, Registry, ServiceEntry } from "@microts/blocks/registry";
+import { coreServices } from "@microts/core";
 import type { Method } from "@microts/core/rpc";
 import { describeMessage } from "./describe.ts";
 

@@ -1,8 +1,8 @@
 import { type BlockList, type CallScope, Gateway } from "@microts/blocks/api";
 import type { Auth } from "@microts/blocks/auth";
 import { pickNode, type Router } from "@microts/blocks/proxy";
-import { coreServices, type RoutingView } from "@microts/blocks/registry";
-import { defaultNamespace, type Log } from "@microts/core";
+import type { RoutingView } from "@microts/blocks/registry";
+import { coreServices, defaultNamespace, type Log } from "@microts/core";
 import type { CallOptions, RpcClient } from "@microts/core/rpc";
 import { explainBind } from "./port-owner.ts";
 import type { Settings } from "./settings.ts";

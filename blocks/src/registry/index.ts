@@ -11,4 +11,3 @@ export { type DomainOptions, type RegisterOptions, Registry, type WatchOptions }
 export { RemoteRegistry } from "./remote.ts";
 export { RoutingView } from "./routing-view.ts";
 export { registryMethods } from "./service.ts";
-export { coreServices } from "./validate.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Account, MicroError } from "@microts/core";
+import { type Account, coreServices, MicroError } from "@microts/core";
 import { serviceClient } from "@microts/core/rpc";
 import { EmbeddedRegistry } from "@microts/driver-embedded";
 import { Registry as RegistryService } from "@microts/proto/registry";
 import { serveMethods, testAdmin } from "@microts/testing";
-import { coreServices, Registry, registryMethods } from "./index.ts";
+import { Registry, registryMethods } from "./index.ts";
 
 const acmeAdmin: Account = { ...testAdmin, issuer: "acme" };
 const acmeUser: Account = { ...acmeAdmin, scopes: [] };

@@ -1,10 +1,17 @@
-import { type Account, defaultNamespace, describe, MicroError, requireAdmin, requireMember } from "@microts/core";
+import {
+  type Account,
+  coreServices,
+  defaultNamespace,
+  describe,
+  MicroError,
+  requireAdmin,
+  requireMember,
+} from "@microts/core";
 import { type Method, methodsOf } from "@microts/core/rpc";
 import { Registry as RegistryService } from "@microts/proto/registry";
 import type { RegistryEvent } from "./driver.ts";
 import { entryOf, messageOf } from "./messages.ts";
 import type { Registry } from "./registry.ts";
-import { coreServices } from "./validate.ts";
 
 /**
  * The endpoints of `registry.Registry` (wire §13). Reading needs a member of the domain, writing an admin of it; the domain is `micro` when none

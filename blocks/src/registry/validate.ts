@@ -2,21 +2,6 @@ import { MicroError } from "@microts/core";
 import { parseAddress } from "@microts/core/rpc";
 import type { Node, ServiceEntry, Value } from "./driver.ts";
 
-/** What the platform itself answers; nobody else may register these names. */
-export const coreServices: ReadonlySet<string> = new Set([
-  "api",
-  "auth",
-  "broker",
-  "config",
-  "events",
-  "network",
-  "proxy",
-  "registry",
-  "router",
-  "runtime",
-  "store",
-]);
-
 const maxNameBytes = 255;
 const maxEndpoints = 1_000;
 const maxNodes = 1_000;

@@ -1,21 +1,4 @@
-import { MicroError } from "@microts/core";
-
-/** What the platform itself is called; no service may have these names. */
-const coreServices: ReadonlySet<string> = new Set([
-  "api",
-  "auth",
-  "broker",
-  "config",
-  "events",
-  "network",
-  "proxy",
-  "registry",
-  "router",
-  "runtime",
-  "server",
-  "store",
-  "web",
-]);
+import { MicroError, platformNames } from "@microts/core";
 
 const maxVersionLength = 128;
 const maxPathBytes = 1024;
@@ -54,7 +37,7 @@ export function checkServiceName(name: string, id: string): string {
       `${show(name)} can't be a service's name: it takes letters, digits, ".", "_" and "-", begins with a letter or digit and is at most 63 long`,
     );
   }
-  if (coreServices.has(name.toLowerCase()))
+  if (platformNames.has(name.toLowerCase()))
     throw MicroError.badRequest(id, `"${name}" is the name of a part of the platform; choose another`);
   return name;
 }

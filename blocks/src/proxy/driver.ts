@@ -12,6 +12,6 @@ export interface Route {
 
 /** The part of a proxy that varies: where a service of a namespace is answered. */
 export interface Router {
-  /** Nodes in the order to try. Throws 404 naming the service and the namespace when there is none. */
+  /** Nodes in the order to try; empty when there is none. */
   routes(service: string, namespace: string): readonly Route[];
 }

@@ -76,6 +76,7 @@ export function pickNode(router: Router, service: string, namespace: string): st
   const nearest = routes.filter(({ metric }) => metric === routes[0]?.metric);
   turn = (turn + 1) % Number.MAX_SAFE_INTEGER;
   const route = nearest[turn % nearest.length];
+  // The original's wording first: command lines match on it (wire §4).
   if (route === undefined)
     throw MicroError.notFound(
       proxyId,

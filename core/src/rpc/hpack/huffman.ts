@@ -1,0 +1,128 @@
+/**
+ * The Huffman code of RFC 7541 Appendix B. The code is canonical: the codes of one length are consecutive numbers in the order of their
+ * symbols, so that the lengths say everything. One base-36 digit for each octet; EOS, the only other symbol, is thirty ones.
+ */
+const appendixB =
+  "dnsssssssoussussssssssusssssssss6aacd68baa8b8666555666666678f6ca" +
+  "d67777777777777777777777878djde6f56565666577666567655677777fbeds" +
+  "kmkkmmmnmnnnnnonoomnonnnnlmnmnnomlkmmnnlnmmolmnnllmlnmnnkmmmnmmn" +
+  "qqkjmnmpqqqrrqopjlqrrqrollqqsrrrkoklmllnmmppooqnqrqqrrrrrsrrrrrq";
+
+const longest = 30;
+const lengths = Uint8Array.from(appendixB, (digit) => Number.parseInt(digit, 36));
+const codes = new Uint32Array(256);
+
+/** Symbols in the order of their codes; those of one length begin at `firstPosition[length]` with the code `firstCode[length]`. */
+const symbols = new Uint8Array(256);
+const firstPosition = new Uint16Array(longest + 2);
+const firstCode = new Uint32Array(longest + 2);
+
+/** For each next eight bits: `length << 8 | symbol` of the code they begin with, 0 when that code is longer than eight bits. */
+const byNextBits = new Uint16Array(256);
+
+let position = 0;
+let nextCode = 0;
+for (let length = 1; length <= longest; length++) {
+  firstPosition[length] = position;
+  firstCode[length] = nextCode;
+  for (let symbol = 0; symbol < 256; symbol++) {
+    if (lengths[symbol] !== length) continue;
+    codes[symbol] = nextCode;
+    symbols[position++] = symbol;
+    if (length <= 8) byNextBits.fill((length << 8) | symbol, nextCode << (8 - length), (nextCode + 1) << (8 - length));
+    nextCode++;
+  }
+  nextCode *= 2;
+}
+firstPosition[longest + 1] = position;
+
+/** The octets that `text` (latin1) takes when it is Huffman coded. */
+export function huffmanLength(text: string): number {
+  let bits = 0;
+  for (let i = 0; i < text.length; i++) bits += lengths[text.charCodeAt(i) & 0xff] ?? 0;
+  return (bits + 7) >>> 3;
+}
+
+/** Writes `text` (latin1) Huffman coded, padded with ones (RFC 7541 §5.2). Returns the offset behind. */
+export function writeHuffman(target: Uint8Array, offset: number, text: string): number {
+  let at = offset;
+  let pending = 0;
+  let bits = 0;
+  for (let i = 0; i < text.length; i++) {
+    const symbol = text.charCodeAt(i) & 0xff;
+    const code = codes[symbol] ?? 0;
+    // A code of 30 bits behind 7 pending ones is more than an integer holds: what is over a byte goes in one at a time.
+    for (let left = lengths[symbol] ?? 0; left > 0; ) {
+      const taken = Math.min(left, 8 - bits);
+      left -= taken;
+      pending = (pending << taken) | ((code >>> left) & ((1 << taken) - 1));
+      bits += taken;
+      if (bits < 8) continue;
+      target[at++] = pending;
+      pending = 0;
+      bits = 0;
+    }
+  }
+  if (bits > 0) target[at++] = (pending << (8 - bits)) | (0xff >>> bits);
+  return at;
+}
+
+/** An upper bound of the octets that `length` Huffman coded octets stand for: no code is shorter than five bits. */
+export function decodedBound(length: number): number {
+  return Math.ceil((length * 8) / 5);
+}
+
+/**
+ * Decodes source[start, end) into `target`, which has room for `decodedBound`. Returns the number of octets written, or -1 when the
+ * coding is wrong (RFC 7541 §5.2): EOS inside, a padding that is longer than seven bits or not the beginning of EOS.
+ */
+export function readHuffman(source: Uint8Array, start: number, end: number, target: Uint8Array): number {
+  let from = start;
+  let to = 0;
+  let held = 0;
+  let bits = 0;
+  for (;;) {
+    if (bits < 8 && from < end) {
+      held = (held << 8) | (source[from++] ?? 0);
+      bits += 8;
+    }
+    if (bits < 8) {
+      // The end: what is missing from eight bits is read as padding, and what remains of it is less than a code.
+      const entry = byNextBits[((held << (8 - bits)) | (0xff >>> bits)) & 0xff] ?? 0;
+      if (entry === 0 || entry >>> 8 > bits) break;
+      bits -= entry >>> 8;
+      target[to++] = entry;
+      continue;
+    }
+    const entry = byNextBits[(held >>> (bits - 8)) & 0xff] ?? 0;
+    if (entry !== 0) {
+      bits -= entry >>> 8;
+      target[to++] = entry;
+      continue;
+    }
+    let code = (held >>> (bits - 8)) & 0xff;
+    let length = 8;
+    bits -= 8;
+    let symbol = -1;
+    while (symbol < 0) {
+      if (bits === 0) {
+        if (from === end) return -1;
+        held = source[from++] ?? 0;
+        bits = 8;
+      }
+      bits--;
+      code = (code << 1) | ((held >>> bits) & 1);
+      symbol = symbolOf(code, ++length);
+      if (symbol < 0 && length === longest) return -1;
+    }
+    target[to++] = symbol;
+  }
+  const padding = (1 << bits) - 1;
+  return (held & padding) === padding ? to : -1;
+}
+
+/** The symbol of a whole code; -1 when a code with these bits is longer, or is EOS. */
+function symbolOf(code: number, length: number): number {
+  const place = (firstPosition[length] ?? 0) + code - (firstCode[length] ?? 0);
+  return place < (firstPosition[length + 1] ?? 0) ? (symbols[place] ?? 0) : -1;
+}

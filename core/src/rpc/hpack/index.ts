@@ -1,0 +1,2 @@
+export { HpackDecoder, HpackError } from "./decoder.ts";
+export { fieldBound, HpackEncoder } from "./encoder.ts";

@@ -53,7 +53,7 @@ export function proxyHandler(options: ProxyOptions): CallHandler {
     }
     await options.authorize(account, namespace, service, endpoint);
     const address = pickNode(options.router, service, namespace);
-    await forward(call, options.connections, address, { ...call.metadata, [namespaceKey]: namespace });
+    await forward(call, options.connections, address, { [namespaceKey]: namespace });
   };
 }
 

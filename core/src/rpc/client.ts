@@ -2,11 +2,11 @@
 import type { Format } from "../codec.ts";
 import { GrpcStatus, MicroError } from "../errors.ts";
 import type { Metadata } from "../metadata.ts";
+import { Connections } from "./connections.ts";
 import { contentTypes } from "./content-type.ts";
 import { deadlineSignal } from "./deadline.ts";
-import { Connections } from "./http2-client.ts";
 import { errorOf } from "./status.ts";
-import { type ClientCall, type Status, StatusError } from "./transport.ts";
+import { type CallStart, type ClientCall, type Status, StatusError } from "./transport.ts";
 
 /** The error id of everything that the client itself finds wrong, as in the original. */
 const clientId = "go.micro.client";
@@ -26,6 +26,10 @@ export interface CallOptions {
   readonly address?: string | undefined;
   /** Default `proto` for protobuf services, `json` for calls by name. */
   readonly format?: Format | undefined;
+  /** Compresses what is sent with gzip. Compressed replies are read in any case. */
+  readonly compress?: boolean | undefined;
+  /** While nothing listens, keeps trying until the deadline passes instead of failing at once. */
+  readonly waitForReady?: boolean | undefined;
 }
 
 export interface RpcClientOptions {
@@ -50,10 +54,13 @@ export class RpcClient implements AsyncDisposable {
   /** One request, one reply, both as bytes in the format given. `endpoint` is `Handler.Method`. */
   async unary(service: string, endpoint: string, request: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
     const deadline = deadlineOf(options, defaultTimeoutMs);
-    using limited = deadlineSignal(options.signal, deadline);
-    const call = await this.#open(service, endpoint, { ...options, deadline, signal: limited.signal });
-    await sendLast(call, request);
-    return await reply(call);
+    try {
+      const prepared = this.#prepare(service, endpoint, options, deadline);
+      const { address, start } = prepared instanceof Promise ? await prepared : prepared;
+      return await this.#connections.unary(address, start, request, options.signal);
+    } catch (error) {
+      throw error instanceof StatusError ? errorOf(error.status, clientId) : error;
+    }
   }
 
   /** One request, many replies. Leaving the loop early cancels the call. */
@@ -77,19 +84,14 @@ export class RpcClient implements AsyncDisposable {
     options: CallOptions = {},
     more?: AsyncIterable<Uint8Array>,
   ): Promise<AsyncGenerator<Uint8Array, void, undefined>> {
-    const deadline = deadlineOf(options, undefined);
-    const limited = deadlineSignal(options.signal, deadline);
     try {
-      const call = await this.#open(service, endpoint, { ...options, deadline, signal: limited.signal });
-      void call.status.then(() => limited[Symbol.dispose]());
+      const call = await this.#open(service, endpoint, options);
       if (more === undefined) await sendLast(call, request);
       else sendAll(call, followed(request, more));
       await call.headers;
       return replies(call);
     } catch (error) {
-      limited[Symbol.dispose]();
-      if (error instanceof StatusError) throw errorOf(error.status, clientId);
-      throw error;
+      throw error instanceof StatusError ? errorOf(error.status, clientId) : error;
     }
   }
 
@@ -100,9 +102,7 @@ export class RpcClient implements AsyncDisposable {
     requests: AsyncIterable<Uint8Array>,
     options: CallOptions = {},
   ): Promise<Uint8Array> {
-    const deadline = deadlineOf(options, undefined);
-    using limited = deadlineSignal(options.signal, deadline);
-    const call = await this.#open(service, endpoint, { ...options, deadline, signal: limited.signal });
+    const call = await this.#open(service, endpoint, options);
     const sending = sendAll(call, requests);
     try {
       return await reply(call);
@@ -118,9 +118,7 @@ export class RpcClient implements AsyncDisposable {
     requests: AsyncIterable<Uint8Array>,
     options: CallOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const deadline = deadlineOf(options, undefined);
-    using limited = deadlineSignal(options.signal, deadline);
-    const call = await this.#open(service, endpoint, { ...options, deadline, signal: limited.signal });
+    const call = await this.#open(service, endpoint, options);
     const sending = sendAll(call, requests);
     try {
       yield* received(call);
@@ -155,16 +153,34 @@ export class RpcClient implements AsyncDisposable {
   }
 
   async #open(service: string, endpoint: string, options: CallOptions): Promise<ClientCall> {
-    const path = pathOf(service, endpoint);
-    const base = (await before(() => this.#options.metadata?.(), options.signal)) ?? {};
-    const address = options.address ?? (await before(() => this.#options.resolve(service), options.signal));
-    const start = {
-      path,
-      contentType: contentTypes[options.format ?? "proto"],
-      metadata: { ...base, ...options.metadata },
-      deadline: options.deadline,
-    };
+    const { address, start } = await this.#prepare(service, endpoint, options, deadlineOf(options, undefined));
     return this.#connections.open(address, start, options.signal);
+  }
+
+  /** Where the call goes and what goes out with it; at once when neither the address nor the metadata has to be waited for. */
+  #prepare(
+    service: string,
+    endpoint: string,
+    options: CallOptions,
+    deadline: Date | undefined,
+  ): Prepared | Promise<Prepared> {
+    const path = pathOf(service, endpoint);
+    if (options.signal?.aborted) throw abortError(options.signal);
+    const metadata = this.#options.metadata?.();
+    const address = options.address ?? this.#options.resolve(service);
+    const prepared = (base: Metadata | undefined, to: string): Prepared => ({
+      address: to,
+      start: {
+        path,
+        contentType: contentTypes[options.format ?? "proto"],
+        metadata: options.metadata === undefined ? (base ?? {}) : { ...base, ...options.metadata },
+        deadline,
+        compress: options.compress,
+        waitForReady: options.waitForReady,
+      },
+    });
+    if (!(metadata instanceof Promise) && !(address instanceof Promise)) return prepared(metadata, address);
+    return inTime(Promise.all([metadata, address]), options.signal, deadline).then(([base, to]) => prepared(base, to));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -191,19 +207,17 @@ function deadlineOf({ timeoutMs, deadline }: CallOptions, defaultMs: number | un
   return own < deadline ? own : deadline;
 }
 
-/** The value, or a rejection as soon as the signal aborts: getting a token must not outlast the call it is for. */
-async function before<T>(get: () => T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal?.aborted) throw abortError(signal);
-  const value = get();
-  if (!(value instanceof Promise) || signal === undefined) return value;
+interface Prepared {
+  readonly address: string;
+  readonly start: CallStart;
+}
+
+/** The value, or a rejection as soon as the signal aborts or the deadline passes: getting a token must not outlast the call it is for. */
+async function inTime<T>(value: Promise<T>, signal: AbortSignal | undefined, deadline: Date | undefined): Promise<T> {
+  using limited = deadlineSignal(signal, deadline);
   const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(abortError(signal));
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([value, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
+  limited.signal.addEventListener("abort", () => aborted.reject(abortError(limited.signal)), { once: true });
+  return await Promise.race([value, aborted.promise]);
 }
 
 function abortError({ reason }: AbortSignal): MicroError {
@@ -258,11 +272,17 @@ async function* received(call: ClientCall): AsyncGenerator<Uint8Array, void, und
 }
 
 async function reply(call: ClientCall): Promise<Uint8Array> {
-  let first: Uint8Array | undefined;
-  for await (const message of received(call)) first ??= message;
+  const messages: Uint8Array[] = [];
+  for await (const message of received(call)) if (messages.push(message) > 1) break;
+  const [only, second] = messages;
+  // A cardinality violation (gRPC statuscodes.md).
+  if (second !== undefined) {
+    call.cancel();
+    throw MicroError.notImplemented(clientId, "the call ended with more than one reply, and it has one");
+  }
   throwUnlessOk(await call.status);
-  if (first === undefined) throw MicroError.internal(clientId, "the call ended without a reply");
-  return first;
+  if (only === undefined) throw MicroError.notImplemented(clientId, "the call ended with no reply, and it has one");
+  return only;
 }
 
 function throwUnlessOk(status: Status): void {

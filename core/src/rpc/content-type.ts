@@ -19,7 +19,7 @@ export function formatOf(contentType: string): Format {
     case "application/octet-stream":
       return "proto";
     default:
-      throw MicroError.badRequest(
+      throw MicroError.notImplemented(
         "go.micro.server",
         `Unsupported Content-Type: ${contentType}. Use application/grpc+proto or application/grpc+json`,
       );

@@ -2,9 +2,29 @@ const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_
 
 /** Milliseconds of a `grpc-timeout` value (gRPC over HTTP/2: up to 8 digits and a unit), or undefined when malformed. */
 function parseGrpcTimeout(value: string | undefined): number | undefined {
-  const match = /^(\d{1,8})([HMSmun])$/.exec(value ?? "");
-  const unit = units[match?.[2] ?? ""];
-  return match === null || unit === undefined ? undefined : Number(match[1]) * unit;
+  if (value === undefined || value.length < 2 || value.length > 9) return undefined;
+  const unit = units[value.charAt(value.length - 1)];
+  const count = digitsOf(value, value.length - 1);
+  return unit === undefined || count === undefined ? undefined : count * unit;
+}
+
+/** Milliseconds of Micro's `timeout`, which is in nanoseconds; undefined when malformed or 0, which means none. */
+function parseNanoseconds(value: string | undefined): number | undefined {
+  if (value === undefined || value.length > 19) return undefined;
+  const nanoseconds = digitsOf(value, value.length);
+  return nanoseconds ? nanoseconds / 1e6 : undefined;
+}
+
+/** The number that the first `length` characters write in decimal digits alone. */
+function digitsOf(text: string, length: number): number | undefined {
+  if (length === 0) return undefined;
+  let number = 0;
+  for (let n = 0; n < length; n++) {
+    const digit = text.charCodeAt(n) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    number = number * 10 + digit;
+  }
+  return number;
 }
 
 /** A `grpc-timeout` value for the milliseconds left, at least one millisecond. */
@@ -19,11 +39,26 @@ export function deadlineFrom(
   headers: Readonly<Record<string, string | string[] | undefined>>,
   now = Date.now(),
 ): Date | undefined {
-  const standard = parseGrpcTimeout(first(headers["grpc-timeout"]));
-  const nanoseconds = /^\d{1,19}$/.exec(first(headers["timeout"]) ?? "")?.[0];
-  const micro = nanoseconds === undefined || Number(nanoseconds) === 0 ? undefined : Number(nanoseconds) / 1e6;
-  const ms = Math.min(standard ?? Number.POSITIVE_INFINITY, micro ?? Number.POSITIVE_INFINITY);
-  return Number.isFinite(ms) ? new Date(now + ms) : undefined;
+  const ms = earlier(first(headers["grpc-timeout"]), first(headers["timeout"]));
+  return ms === undefined ? undefined : new Date(now + ms);
+}
+
+/** The same from a list of name, value, name, value …, as the milliseconds left. */
+export function timeoutMsOf(fields: readonly string[]): number | undefined {
+  let standard: string | undefined;
+  let micro: string | undefined;
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at];
+    if (name === "grpc-timeout") standard ??= fields[at + 1];
+    else if (name === "timeout") micro ??= fields[at + 1];
+  }
+  return standard === undefined && micro === undefined ? undefined : earlier(standard, micro);
+}
+
+function earlier(grpcTimeout: string | undefined, timeout: string | undefined): number | undefined {
+  const standard = parseGrpcTimeout(grpcTimeout);
+  const micro = parseNanoseconds(timeout);
+  return standard === undefined || micro === undefined ? (standard ?? micro) : Math.min(standard, micro);
 }
 
 function first(value: string | string[] | undefined): string | undefined {

@@ -1,13 +1,34 @@
-import { GrpcStatus, MicroError } from "../errors.ts";
+import { GrpcStatus } from "../errors.ts";
 import type { Metadata } from "../metadata.ts";
-import type { Connections } from "./http2-client.ts";
+import { nodeLost } from "./call-status.ts";
+import type { Connections } from "./connections.ts";
+import { type MetadataChanges, RawForward } from "./raw-forward.ts";
+import { Http2ServerCall } from "./server-call.ts";
 import { type ServerCall, StatusError } from "./transport.ts";
 
 /**
- * Passes a call on to `address` without decoding it: messages both ways as they come, response headers, trailers and status unchanged,
- * cancellation and deadline carried over. Neither side waits for the other to speak first.
+ * Passes a call on to `address` without decoding it: response headers, trailers and status unchanged, cancellation and deadline carried
+ * over, metadata but for the `changes`. Neither side waits for the other to speak first. A call that came over HTTP/2 passes frame by frame;
+ * another message by message.
  */
 export async function forward(
+  call: ServerCall,
+  connections: Connections,
+  address: string,
+  changes: MetadataChanges,
+): Promise<void> {
+  if (call instanceof Http2ServerCall && call.isRaw)
+    await new RawForward(call, connections.node(address), address, changes).run();
+  else await forwardMessages(call, connections, address, changed(call.metadata, changes));
+}
+
+function changed(metadata: Metadata, changes: MetadataChanges): Metadata {
+  return Object.fromEntries(
+    Object.entries({ ...metadata, ...changes }).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}
+
+async function forwardMessages(
   call: ServerCall,
   connections: Connections,
   address: string,
@@ -21,8 +42,7 @@ export async function forward(
     next.headers.then((headers) => call.sendHeaders(headers)).catch(() => {});
     for await (const message of next.responses) await call.send(message);
     const status = await next.status;
-    if (status.lost)
-      throw MicroError.unavailable("go.micro.proxy", `the service's node went away: ${status.message}. Try again`);
+    if (status.lost) throw nodeLost(status.message);
     if (status.code !== GrpcStatus.ok || Object.keys(status.trailers).length > 0) throw new StatusError(status);
   } finally {
     next.cancel();

@@ -1,5 +1,7 @@
 import type { Account } from "../account.ts";
+import type { Format } from "../codec.ts";
 import { GrpcStatus, MicroError } from "../errors.ts";
+import type { Metadata } from "../metadata.ts";
 import { formatOf } from "./content-type.ts";
 import type { CallContext, Method } from "./method.ts";
 import { type ServerCall, StatusError } from "./transport.ts";
@@ -46,48 +48,101 @@ export interface ServeOptions {
   readonly namespace: string;
 }
 
-/** Answers a call with a method: decodes, runs the handler, encodes, message by message. */
-export async function serveMethod(
-  call: ServerCall,
-  method: Method,
-  { service, account, namespace }: ServeOptions,
-): Promise<void> {
-  const format = formatOf(call.contentType);
-  const context: CallContext = {
-    service,
-    endpoint: method.name,
-    account,
-    namespace,
-    metadata: call.metadata,
-    deadline: call.deadline,
-    signal: call.signal,
-    format,
-    peer: call.peer,
-    rest: call.requests,
-  };
+/** Answers a call with a method: decodes, runs the handler, encodes, message by message. A unary handler that answers at once is answered at once. */
+export function serveMethod(call: ServerCall, method: Method, options: ServeOptions): Promise<void> {
+  const context = new ServedContext(call, method.name, options);
+  return method.kind === "unary" ? serveUnary(call, method, context) : serveStream(call, method, context);
+}
+
+/** Built for each call: what is costly and seldom looked at is made when it is. */
+class ServedContext implements CallContext {
+  readonly service: string;
+  readonly endpoint: string;
+  readonly account: Account | undefined;
+  readonly namespace: string;
+  readonly format: Format;
+  readonly #call: ServerCall;
+
+  constructor(call: ServerCall, endpoint: string, { service, account, namespace }: ServeOptions) {
+    this.#call = call;
+    this.service = service;
+    this.endpoint = endpoint;
+    this.account = account;
+    this.namespace = namespace;
+    this.format = formatOf(call.contentType);
+  }
+
+  get metadata(): Metadata {
+    return this.#call.metadata;
+  }
+
+  get deadline(): Date | undefined {
+    return this.#call.deadline;
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal;
+  }
+
+  get peer(): string {
+    return this.#call.peer;
+  }
+
+  get rest(): AsyncIterable<Uint8Array> {
+    return this.#call.requests;
+  }
+}
+
+async function serveUnary(call: ServerCall, method: Method, context: ServedContext): Promise<void> {
+  const { format } = context;
+  let request = call.read();
+  if (request instanceof Promise) request = await request;
+  if (request === undefined) throw noMessage(context.service);
+  const more = call.read();
+  if (more instanceof Promise ? await isSecond(more) : more !== undefined)
+    throw MicroError.notImplemented(context.service, "the call carried more than one message, and it takes one");
+  let reply = method.handle(method.decode(request, format), context);
+  if (reply instanceof Promise) reply = await reply;
+  await call.send(method.encode(reply, format));
+}
+
+async function serveStream(call: ServerCall, method: Method, context: ServedContext): Promise<void> {
+  const { format } = context;
   const send = (value: unknown) => call.send(method.encode(value, format));
   const decoded = () => decodeAll(call.requests, (bytes) => method.decode(bytes, format));
   switch (method.kind) {
-    case "unary":
-      return send(await method.handle(method.decode(await firstMessage(call, service), format), context));
     case "client":
       return send(await method.handle(decoded(), context));
     case "server": {
-      const request = method.decode(await firstMessage(call, service), format);
-      const replies = await method.handle(request, context);
+      const request = await call.read();
+      if (request === undefined) throw noMessage(context.service);
+      const replies = await method.handle(method.decode(request, format), context);
       call.sendHeaders({});
       return sendAll(replies, send);
     }
-    case "bidi":
+    default:
       call.sendHeaders({});
       return sendAll(method.handle(decoded(), context), send);
   }
 }
 
-async function firstMessage(call: ServerCall, service: string): Promise<Uint8Array> {
-  const { value, done } = await call.requests.next();
-  if (done || value === undefined) throw MicroError.badRequest(service, "the call carried no message");
-  return value;
+/** How long a unary call waits for its half-close before it does without. */
+const halfCloseMs = 100;
+
+/** Whether a second message follows. Only the half-close says no; the original's streams to unary endpoints never send it (wire §0.7). */
+async function isSecond(more: Promise<Uint8Array | undefined>): Promise<boolean> {
+  const patience = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => patience.resolve(undefined), halfCloseMs);
+  try {
+    return (await Promise.race([more, patience.promise])) !== undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function noMessage(service: string): MicroError {
+  // A cardinality violation (gRPC statuscodes.md), like the one below.
+  return MicroError.notImplemented(service, "the call carried no message, and it takes one");
 }
 
 async function* decodeAll(

@@ -46,7 +46,7 @@ function parse(text: string): MicroError | undefined {
   }
 }
 
-/** google.rpc.Status{code, message, details:[Any{errors.Error}]} in base64. */
+/** google.rpc.Status{code, message, details:[Any{errors.Error}]} in base64, unpadded as gRPC sends binary metadata. */
 function statusDetails(code: number, message: string, error: MicroError): string {
   const text = (writer: BinaryWriter, field: number, value: string) => {
     if (value !== "") writer.tag(field, WireType.LengthDelimited).string(value);
@@ -63,7 +63,7 @@ function statusDetails(code: number, message: string, error: MicroError): string
   status.tag(1, WireType.Varint).int32(code);
   text(status, 2, message);
   status.tag(3, WireType.LengthDelimited).bytes(any.finish());
-  return Buffer.from(status.finish()).toString("base64");
+  return Buffer.from(status.finish()).toString("base64").replace(/=+$/, "");
 }
 
 /** Percent-encodes a `grpc-message` (gRPC over HTTP/2, Status-Message): everything but printable ASCII, and `%`. */

@@ -1,8 +1,7 @@
 import type { Metadata } from "../metadata.ts";
 
 /**
- * The seam between gRPC and what carries it. Everything above works on whole messages and metadata; everything below knows HTTP/2.
- * Replacing the HTTP/2 underneath means writing `listen` and `Connections` anew and nothing else.
+ * The seam between gRPC and what carries it. Everything above works on whole messages and metadata; everything below knows HTTP.
  */
 
 /** How a call ended: a gRPC status, its message as text, `grpc-status-details-bin` in base64, and the other trailers. */
@@ -27,20 +26,27 @@ export interface ServerCall {
   readonly peer: string;
   /** Aborts when the caller cancels, the connection breaks or the deadline passes. */
   readonly signal: AbortSignal;
-  /** The caller's messages as they arrive, ending with its half-close. One reader; not reading holds the caller back. */
+  /** The next message: at once when it is there, undefined after the caller's half-close. One reader; not reading holds the caller back. */
+  read(): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  /** What `read` gives, as an iterable. */
   readonly requests: AsyncIterableIterator<Uint8Array>;
+  /** Whether the message read last came compressed. */
+  readonly isCompressed: boolean;
   /** Sends response headers now instead of with the first message. Later calls do nothing. */
   sendHeaders(metadata: Metadata): void;
-  /** Resolves when the transport can take more. */
+  /** From here on messages are compressed, or not; does nothing unless the caller takes gzip. Announced with the response headers. */
+  compress(on: boolean): void;
+  /** Resolves when the transport can take more; until then the message must not change. */
   send(message: Uint8Array): Promise<void>;
 }
 
 /** Answers one call. Returning ends it with OK; throwing a `StatusError` or anything else ends it with that. */
-export type CallHandler = (call: ServerCall) => Promise<void>;
+export type CallHandler = (call: ServerCall) => Promise<void> | void;
 
 export interface Listener extends AsyncDisposable {
-  /** `host:port` as bound, with the real port when 0 was asked for. */
+  /** `host:port` as bound, with the real port when 0 was asked for; `unix:path` for a Unix socket. */
   readonly address: string;
+  /** 0 for a Unix socket. */
   readonly port: number;
   /** Stops accepting, lets running calls finish for up to `graceMs`, then cuts them. */
   close(graceMs: number): Promise<void>;
@@ -48,17 +54,24 @@ export interface Listener extends AsyncDisposable {
 
 /** One call as the client sees it. */
 export interface ClientCall {
-  /** Resolves when the transport can take more. Rejects when the call has ended. */
-  send(message: Uint8Array): Promise<void>;
+  /** Resolves when the transport can take more; until then the message must not change. Rejects when the call has ended. */
+  send(message: Uint8Array, options?: SendOptions): Promise<void>;
   /** Half-closes: no more messages from this side. */
   end(): void;
   /** Response headers; rejects with a StatusError when the call fails without any. */
   readonly headers: Promise<Metadata>;
   /** The server's messages as they arrive. Ends with the call; throws only when the transport fails, a status other than OK is in `status`. */
   readonly responses: AsyncIterableIterator<Uint8Array>;
+  /** Whether the message read last came compressed. */
+  readonly isCompressed: boolean;
   /** Resolves with the final status; transport failures are a status too. Never rejects. */
   readonly status: Promise<Status>;
   cancel(): void;
+}
+
+export interface SendOptions {
+  /** Overrides the call's `compress` for this message; only a call that was started with it can compress. */
+  readonly compress?: boolean;
 }
 
 /** What goes out with a call. */
@@ -67,6 +80,10 @@ export interface CallStart {
   readonly contentType: string;
   readonly metadata: Metadata;
   readonly deadline: Date | undefined;
+  /** Announces gzip and compresses the messages with it. */
+  readonly compress?: boolean | undefined;
+  /** Keeps trying to connect until the deadline passes or the call is cancelled, instead of failing with the first refusal (gRPC wait-for-ready.md). */
+  readonly waitForReady?: boolean | undefined;
 }
 
 /** Ends a call with exactly this status, as a proxy passes one through. */

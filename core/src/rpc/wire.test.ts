@@ -9,9 +9,9 @@ import {
   type IncomingHttpHeaders,
 } from "node:http2";
 import { after, before, describe, it } from "node:test";
+import { gzipSync } from "node:zlib";
 import { depMessages, depPaths, type ServedDep, serveDep } from "../../../testing/src/dep.ts";
-import { frameMessage, readMessages } from "./framing.ts";
-import { chunksOf } from "./http2-chunks.ts";
+import { frameMessage, readMessages } from "../../../testing/src/grpc-frames.ts";
 import { defaultMaxMessageBytes } from "./transport.ts";
 
 interface Answer {
@@ -42,9 +42,7 @@ async function answer(stream: ClientHttp2Stream): Promise<Answer> {
   });
   const closed = once(stream, "close");
   const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders];
-  const messages = await Array.fromAsync(readMessages(chunksOf(stream), defaultMaxMessageBytes), (message) =>
-    Buffer.from(message),
-  );
+  const messages = await Array.fromAsync(readMessages(stream));
   await closed;
   return { headers, status: trailers ?? headers, messages, rstCode: stream.rstCode };
 }
@@ -105,7 +103,7 @@ describe("our gRPC server", () => {
     stream.pause();
     await once(stream, "response");
     let count = 0;
-    for await (const _ of readMessages(chunksOf(stream), 1000))
+    for await (const _ of readMessages(stream))
       if (count++ % 2000 === 0) await new Promise((done) => setTimeout(done, 5));
     equal(count, 20_000);
   });
@@ -150,7 +148,7 @@ describe("our gRPC server", () => {
   it("refuses a content type it doesn't know, and what isn't gRPC at all", async () => {
     const unknown = open(session, depPaths.call, { "content-type": "application/grpc+xml" });
     unknown.end(frameMessage(Buffer.alloc(0)));
-    equal((await answer(unknown)).status["grpc-status"], "3");
+    equal((await answer(unknown)).status["grpc-status"], "12");
     for (const [headers, status] of [
       [{ ":method": "GET" }, 405],
       [{ "content-type": "text/html" }, 415],
@@ -167,8 +165,17 @@ describe("our gRPC server", () => {
     const stream = open(session, depPaths.call);
     stream.end();
     const { status } = await answer(stream);
-    equal(status["grpc-status"], "3");
+    equal(status["grpc-status"], "12");
     match(decodeURIComponent(String(status["grpc-message"])), /the call carried no message/);
+  });
+
+  it("says that a unary call came with more than one message", async () => {
+    const stream = open(session, depPaths.call);
+    stream.write(frameMessage(depMessages.encode.call({ name: "Jane" })));
+    stream.end(frameMessage(depMessages.encode.call({ name: "John" })));
+    const { status, messages } = await answer(stream);
+    equal(status["grpc-status"], "12");
+    equal(messages.length, 0);
   });
 
   for (const [header, value] of [
@@ -203,16 +210,22 @@ describe("our gRPC server", () => {
     equal(status["grpc-status"], "0");
   });
 
-  it("refuses a compressed message and one over the limit", async () => {
+  it("refuses messages that break the rules, and the connection goes on (PX-03)", async () => {
     const compressed = frameMessage(Buffer.from("x"));
     compressed[0] = 1;
+    const bomb = frameMessage(gzipSync(Buffer.alloc(defaultMaxMessageBytes + 1)));
+    bomb[0] = 1;
     const long = Buffer.from([0, 0xff, 0xff, 0xff, 0xff]);
-    for (const [bytes, code] of [
-      [compressed, "12"],
-      [long, "8"],
+    for (const [bytes, encoding, code] of [
+      [compressed, "identity", "13"],
+      [compressed, "gzip", "13"],
+      [compressed, "snappy", "12"],
+      [bomb, "gzip", "8"],
+      [long, "identity", "8"],
+      [Buffer.from([2, 0, 0, 0, 0]), "identity", "13"],
     ] as const) {
-      const stream = open(session, depPaths.call);
-      stream.write(bytes);
+      const stream = open(session, depPaths.call, { "grpc-encoding": encoding });
+      stream.end(bytes);
       equal((await answer(stream)).status["grpc-status"], code);
     }
   });

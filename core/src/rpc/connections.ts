@@ -1,0 +1,92 @@
+import type { ConnectionOptions as TlsOptions } from "node:tls";
+import { requestFields } from "./call-fields.ts";
+import { Http2ClientCall } from "./client-call.ts";
+import type { KeepaliveOptions } from "./http2/keepalive.ts";
+import { defaultLimits, type Limits } from "./http2/limits.ts";
+import { NodeConnections, type NodeOptions } from "./node-connections.ts";
+import { type CallStart, type ClientCall, defaultMaxMessageBytes } from "./transport.ts";
+import { UnaryCall } from "./unary-call.ts";
+
+export interface ConnectionsOptions {
+  /** Largest message either way. Default 32 MiB. */
+  readonly maxMessageBytes?: number;
+  /** For addresses with TLS, as for `tls.connect`. */
+  readonly tls?: Pick<TlsOptions, "ca" | "cert" | "key" | "servername" | "rejectUnauthorized">;
+  readonly limits?: Partial<Limits>;
+  /** Default: a PING after 5 min of silence while calls are open, the server is gone when 20 s later nothing has come. */
+  readonly keepalive?: Partial<KeepaliveOptions>;
+  /** Connections to one node at once, opened only when the server takes no more calls on those there. Default 8. */
+  readonly maxConnectionsPerNode?: number;
+  /** Default 5 s. */
+  readonly connectTimeoutMs?: number;
+  /** A connection without calls is closed after so long. Default 5 min. */
+  readonly idleMs?: number;
+}
+
+const clientKeepalive: KeepaliveOptions = {
+  afterMs: 300_000,
+  timeoutMs: 20_000,
+  withoutCalls: false,
+  minIntervalMs: 0,
+};
+
+/** The connections of a client: one for each node, opened at the first call, again after it broke, and more when its streams run out. */
+export class Connections implements AsyncDisposable {
+  readonly maxMessageBytes: number;
+  readonly #options: Omit<NodeOptions, "onIdle">;
+  readonly #nodes = new Map<string, NodeConnections>();
+  /** The node used last: most clients call one many times. */
+  #last: { address: string; node: NodeConnections } | undefined;
+
+  constructor(options: ConnectionsOptions = {}) {
+    this.maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
+    this.#options = {
+      limits: { ...defaultLimits, ...options.limits },
+      keepalive: { ...clientKeepalive, ...options.keepalive },
+      tls: options.tls,
+      maxConnections: options.maxConnectionsPerNode ?? 8,
+      connectTimeoutMs: options.connectTimeoutMs ?? 5000,
+      idleMs: options.idleMs ?? 300_000,
+      backoffMs: 50,
+      maxBackoffMs: 10_000,
+    };
+  }
+
+  /** Starts a call. Failing to connect shows as the call's status (14, Unavailable); a malformed address and metadata that can't be sent throw 400. */
+  open(address: string, start: CallStart, signal: AbortSignal | undefined): ClientCall {
+    const node = this.node(address);
+    const fields = requestFields(start, node.authority, node.isTls);
+    return new Http2ClientCall(node, fields, address, start, signal, this.maxMessageBytes);
+  }
+
+  /** A unary call in one step. Rejects with a StatusError. Throws 400 like `open`. */
+  unary(address: string, start: CallStart, request: Uint8Array, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const node = this.node(address);
+    const fields = requestFields(start, node.authority, node.isTls);
+    return new UnaryCall(node, fields, address, start, signal, this.maxMessageBytes).run(request);
+  }
+
+  /** The connections to one address; throws 400 when it is malformed. */
+  node(address: string): NodeConnections {
+    if (this.#last?.address === address) return this.#last.node;
+    let node = this.#nodes.get(address);
+    if (node === undefined) {
+      const onIdle = () => this.#forget(address);
+      node = new NodeConnections(address, { ...this.#options, onIdle });
+      this.#nodes.set(address, node);
+    }
+    this.#last = { address, node };
+    return node;
+  }
+
+  #forget(address: string): void {
+    this.#nodes.delete(address);
+    if (this.#last?.address === address) this.#last = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const node of this.#nodes.values()) node.close();
+    this.#nodes.clear();
+    this.#last = undefined;
+  }
+}

@@ -1,0 +1,128 @@
+import type { ClientConnection } from "./http2/client-connection.ts";
+import type { Stream, StreamClose, StreamEvents } from "./http2/stream.ts";
+
+/** Finds a stream for a call: now, or when there is room. */
+export interface StreamSource {
+  open(call: Outgoing): void;
+  /** Forgets a call that waits for a stream. */
+  forget(call: Outgoing): void;
+}
+
+/** Kept of a call until the server has answered, to send it again. */
+const maxReplayBytes = 256 * 1024;
+const maxAttempts = 3;
+
+interface Sent {
+  readonly head: Uint8Array | undefined;
+  readonly body: Uint8Array;
+  readonly isEnd: boolean;
+}
+
+/**
+ * The client's end of a call, from the wish for a stream to its end. Waits for a connection with room, and goes to another one when the
+ * server says that it has done nothing with the stream (transparent retry, gRPC A6).
+ */
+export abstract class Outgoing implements StreamEvents {
+  readonly fields: readonly string[];
+  readonly waitForReady: boolean;
+  protected stream: Stream | undefined = undefined;
+  readonly #source: StreamSource;
+  #sent: Sent[] | undefined = undefined;
+  #sentBytes = 0;
+  #attempts = 1;
+  #isAnswered = false;
+  #isOver = false;
+
+  constructor(source: StreamSource, fields: readonly string[], waitForReady: boolean) {
+    this.#source = source;
+    this.fields = fields;
+    this.waitForReady = waitForReady;
+  }
+
+  /** The call is over, told once; undefined when both sides ended it in order. */
+  protected abstract onOver(close: StreamClose | undefined): void;
+  abstract onData(bytes: Buffer, start: number, end: number): void;
+  abstract onEnd(trailers: string[] | undefined): void;
+  abstract onWritable(): void;
+  /** Response headers came; with `isEnd` they hold the status (gRPC over HTTP/2, Trailers-Only). */
+  protected abstract onResponse(fields: string[], isEnd: boolean): void;
+
+  protected open(): void {
+    this.#source.open(this);
+  }
+
+  /** The source has found a connection with room. */
+  attach(connection: ClientConnection): void {
+    const stream = connection.request(this.fields, this);
+    this.stream = stream;
+    if (this.#sent === undefined) return;
+    let isRoom = true;
+    for (const { head, body, isEnd } of this.#sent) isRoom = stream.write(head, body, isEnd);
+    if (isRoom && !stream.isLocalEnded) this.onWritable();
+  }
+
+  /** The source has given up. */
+  failed(close: StreamClose): void {
+    this.#over(close);
+  }
+
+  /** Sends part of the request; false when it has to wait, and `onWritable` follows. */
+  protected write(head: Uint8Array | undefined, body: Uint8Array, isEnd: boolean): boolean {
+    if (this.#isOver) return true;
+    const { stream } = this;
+    if (!this.#isAnswered) this.#keep(head, body, isEnd);
+    return stream === undefined ? false : stream.write(head, body, isEnd);
+  }
+
+  /** What was sent before there is an answer can be sent again, as long as it is little. Without a stream it must be kept. */
+  #keep(head: Uint8Array | undefined, body: Uint8Array, isEnd: boolean): void {
+    this.#sentBytes += body.length;
+    if (this.#sentBytes > maxReplayBytes && this.stream !== undefined) {
+      this.#isAnswered = true;
+      this.#sent = undefined;
+      return;
+    }
+    const kept = { head: head === undefined ? undefined : head.slice(), body, isEnd };
+    if (this.#sent === undefined) this.#sent = [kept];
+    else this.#sent.push(kept);
+  }
+
+  protected consumed(bytes: number): void {
+    this.stream?.consumed(bytes);
+  }
+
+  /** Ends the call: resets its stream, or takes it back when it has none yet. */
+  protected abandon(code: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#sent = undefined;
+    const { stream } = this;
+    if (stream === undefined) this.#source.forget(this);
+    // A stream that both sides have ended closes by itself.
+    else if (!stream.isRemoteEnded || !stream.isLocalEnded) stream.reset(code);
+  }
+
+  onHeaders(fields: string[], isEnd: boolean): void {
+    this.#isAnswered = true;
+    this.#sent = undefined;
+    this.onResponse(fields, isEnd);
+  }
+
+  onClose(close: StreamClose | undefined): void {
+    if (this.#isOver) return;
+    if (close?.isUnprocessed && !this.#isAnswered && this.#attempts < maxAttempts) {
+      this.#attempts++;
+      this.stream = undefined;
+      this.#source.open(this);
+      return;
+    }
+    this.#over(close);
+  }
+
+  #over(close: StreamClose | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#sent = undefined;
+    this.onOver(close);
+  }
+}

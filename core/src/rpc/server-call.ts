@@ -1,0 +1,370 @@
+import { GrpcStatus, MicroError } from "../errors.ts";
+import type { Metadata } from "../metadata.ts";
+import { fieldOf, metadataOf, responseFields, trailerFields } from "./call-fields.ts";
+import { compress, encodingOf } from "./compression.ts";
+import { timeoutMsOf } from "./deadline.ts";
+import { deadlines, type Timed } from "./deadline-wheel.ts";
+import type { RequestHead } from "./http2/message-head.ts";
+import { ErrorCode } from "./http2/protocol.ts";
+import type { Stream, StreamClose, StreamEvents } from "./http2/stream.ts";
+import { MessageQueue } from "./message-queue.ts";
+import { messagePrefix } from "./message-reader.ts";
+import { okStatus, statusOf } from "./status.ts";
+import type { CallHandler, ServerCall, Status } from "./transport.ts";
+
+/** Takes the frames of a call as they come, instead of its messages. */
+export interface RawSink {
+  /** With `isEnd` nothing follows; otherwise `onEnd` says so. */
+  onData(bytes: Buffer, start: number, end: number, isEnd: boolean): void;
+  onEnd(): void;
+  onWritable(): void;
+  /** The call is over: the caller went away, its deadline passed, or its status has been sent. */
+  onClose(): void;
+}
+
+/** One call on an HTTP/2 stream (gRPC over HTTP/2). */
+export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
+  readonly path: string;
+  readonly contentType: string;
+  readonly deadline: Date | undefined;
+  readonly stream: Stream;
+  /** The request's fields: pseudo-headers, then from `fieldsFrom` the others. */
+  readonly fields: readonly string[];
+  readonly fieldsFrom: number;
+  wheelNext: Timed | undefined = undefined;
+  wheelPrevious: Timed | undefined = undefined;
+  wheelDue = 0;
+  readonly #maxBytes: number;
+  readonly #peer: string;
+  #metadata: Metadata | undefined;
+  #messages: MessageQueue | undefined;
+  /** DATA that came before anybody asked for messages or frames: bytes, start, end, bytes, start, end … */
+  #early: (Buffer | number)[] = [];
+  #raw: RawSink | undefined;
+  #isRequestEnded = false;
+  #areHeadersSent = false;
+  #isOver = false;
+  #failure: unknown;
+  #controller: AbortController | undefined;
+  #iterator: AsyncIterableIterator<Uint8Array> | undefined;
+  #isCompressing = false;
+  #announcesGzip = false;
+  /** Messages being compressed: what is sent behind them waits. */
+  #sending: Promise<void> | undefined;
+  #drained: { resolve(): void; readonly promise: Promise<void> } | undefined;
+
+  constructor(
+    stream: Stream,
+    head: RequestHead,
+    fields: string[],
+    contentType: string,
+    maxBytes: number,
+    peer: string,
+  ) {
+    this.stream = stream;
+    this.path = head.path;
+    this.fields = fields;
+    this.fieldsFrom = head.fieldsFrom;
+    this.contentType = contentType;
+    this.#maxBytes = maxBytes;
+    this.#peer = peer;
+    const timeoutMs = timeoutMsOf(fields);
+    this.deadline = timeoutMs === undefined ? undefined : new Date(Date.now() + timeoutMs);
+    if (timeoutMs !== undefined) deadlines.add(this, timeoutMs);
+  }
+
+  get metadata(): Metadata {
+    this.#metadata ??= metadataOf(this.fields, this.fieldsFrom);
+    return this.#metadata;
+  }
+
+  get peer(): string {
+    return this.#peer;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#failure !== undefined) this.#controller.abort(this.#failure);
+    }
+    return this.#controller.signal;
+  }
+
+  get isCompressed(): boolean {
+    return this.#messages?.isCompressed ?? false;
+  }
+
+  /** Runs the handler and ends the call with what it says. `onDone` is called when the handler has returned. */
+  run(handler: CallHandler, onDone: () => void): void {
+    let answer: Promise<void> | void;
+    try {
+      answer = handler(this);
+    } catch (error) {
+      onDone();
+      this.#finish(statusOf(error, this.#id()));
+      return;
+    }
+    if (answer === undefined) {
+      onDone();
+      this.#finish(okStatus);
+      return;
+    }
+    answer.then(
+      () => {
+        onDone();
+        this.#finish(okStatus);
+      },
+      (error: unknown) => {
+        onDone();
+        this.#finish(statusOf(error, this.#id()));
+      },
+    );
+  }
+
+  /** `service.Handler.Method`: the error id of what the call itself finds wrong. */
+  #id(): string {
+    return this.path.slice(1).replace("/", ".");
+  }
+
+  read(): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    return (this.#messages ?? this.#openMessages()).read();
+  }
+
+  #openMessages(): MessageQueue {
+    const messages = new MessageQueue(this.stream, this.#maxBytes, encodingOf(fieldOf(this.fields, "grpc-encoding")));
+    this.#messages = messages;
+    const early = this.#early;
+    this.#early = [];
+    for (let n = 0; n < early.length; n += 3)
+      this.#push(messages, early[n] as Buffer, early[n + 1] as number, early[n + 2] as number);
+    if (this.#isRequestEnded) messages.end();
+    if (this.#failure !== undefined) messages.fail(this.#failure);
+    return messages;
+  }
+
+  #push(messages: MessageQueue, bytes: Buffer, start: number, end: number): void {
+    try {
+      messages.push(bytes, start, end);
+    } catch (error) {
+      messages.fail(error);
+      // The handler may not be reading: a message that breaks the rules ends the call all the same.
+      this.#end(error);
+    }
+  }
+
+  get requests(): AsyncIterableIterator<Uint8Array> {
+    this.#iterator ??= new Requests(this);
+    return this.#iterator;
+  }
+
+  /** Whether its frames are gRPC's and nobody has read messages from them. */
+  get isRaw(): boolean {
+    return this.#messages === undefined;
+  }
+
+  /** Passes the request on frame by frame from here on, instead of messages. Only while `isRaw`. */
+  takeRaw(sink: RawSink): void {
+    this.#raw = sink;
+    const early = this.#early;
+    this.#early = [];
+    for (let n = 0; n < early.length; n += 3) {
+      const isEnd = this.#isRequestEnded && n + 3 === early.length;
+      sink.onData(early[n] as Buffer, early[n + 1] as number, early[n + 2] as number, isEnd);
+    }
+    if (this.#isRequestEnded && early.length === 0) sink.onEnd();
+    if (this.#isOver) sink.onClose();
+  }
+
+  /** Sends response headers as they are. */
+  sendRawHeaders(fields: readonly string[]): void {
+    if (this.#areHeadersSent || this.#isOver) return;
+    this.#areHeadersSent = true;
+    this.stream.sendHeaders(fields, false);
+  }
+
+  sendHeaders(metadata: Metadata): void {
+    this.sendRawHeaders(responseFields(this.contentType, metadata, this.#announcesGzip));
+  }
+
+  compress(on: boolean): void {
+    if (on && !this.#announcesGzip) {
+      if (this.#areHeadersSent || !/\bgzip\b/.test(fieldOf(this.fields, "grpc-accept-encoding") ?? "")) return;
+      this.#announcesGzip = true;
+    }
+    this.#isCompressing = on;
+  }
+
+  send(message: Uint8Array): Promise<void> {
+    if (!this.#areHeadersSent) this.sendHeaders({});
+    if (this.#isOver || this.stream.isClosed) return Promise.reject(gone());
+    if (!this.#isCompressing && this.#sending === undefined) return this.#sendNow(message, false);
+    const before = this.#sending ?? done;
+    const bytes = this.#isCompressing ? compress(message) : message;
+    const isCompressed = this.#isCompressing;
+    const sending = before.then(async () => await this.#sendNow(await bytes, isCompressed));
+    this.#sending = sending;
+    sending.then(
+      () => this.#sent(sending),
+      () => this.#sent(sending),
+    );
+    return sending;
+  }
+
+  #sent(sending: Promise<void>): void {
+    if (this.#sending === sending) this.#sending = undefined;
+  }
+
+  #sendNow(message: Uint8Array, isCompressed: boolean): Promise<void> {
+    if (this.writeMessage(message, isCompressed)) return done;
+    if (this.#drained === undefined) this.#drained = Promise.withResolvers<void>();
+    return this.#drained.promise;
+  }
+
+  /** False when it has to wait for the caller to read. */
+  protected writeMessage(message: Uint8Array, isCompressed: boolean): boolean {
+    return this.stream.write(messagePrefix(message.length, isCompressed), message, false);
+  }
+
+  #finish(status: Status): void {
+    if (this.#isOver) return;
+    if (this.#sending === undefined) this.#finishNow(status);
+    else
+      this.#sending.then(
+        () => this.#finishNow(status),
+        () => this.#finishNow(status),
+      );
+  }
+
+  #finishNow(status: Status): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    deadlines.remove(this);
+    this.writeStatus(status, this.#areHeadersSent);
+    this.#messages?.clear();
+  }
+
+  /** Ends the stream with the status: in trailers, or in headers when the call failed before any were sent. */
+  protected writeStatus(status: Status, areHeadersSent: boolean): void {
+    const trailers = trailerFields(status);
+    if (areHeadersSent) this.stream.sendTrailers(trailers);
+    else if (status.code !== GrpcStatus.ok)
+      this.stream.sendHeaders([":status", "200", "content-type", this.contentType, ...trailers], true);
+    else {
+      this.stream.sendHeaders(responseFields(this.contentType, {}, false), false);
+      this.stream.sendTrailers(trailers);
+    }
+  }
+
+  /** Ends the call with a status that came as it is from another server. */
+  finishRaw(trailers: readonly string[]): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    deadlines.remove(this);
+    if (this.#areHeadersSent) this.stream.sendTrailers(trailers);
+    else this.stream.sendHeaders(trailers, true);
+  }
+
+  /** Ends the call whatever its handler does, and tells the handler by the signal. */
+  #end(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#failure = reason;
+    this.#finish(statusOf(reason, this.#id()));
+    this.#controller?.abort(reason);
+    this.#raw?.onClose();
+  }
+
+  onDeadline(): void {
+    if (this.#isOver) return;
+    const reason = new DOMException("the deadline passed", "TimeoutError");
+    this.#failure = reason;
+    this.#messages?.fail(reason);
+    this.#finish(deadlineStatus);
+    this.#controller?.abort(reason);
+    this.#raw?.onClose();
+  }
+
+  onHeaders(): void {}
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    if (this.#isOver) this.stream.consumed(end - start);
+    else if (this.#raw !== undefined) this.#raw.onData(bytes, start, end, false);
+    else if (this.#messages !== undefined) this.#push(this.#messages, bytes, start, end);
+    else this.#early.push(bytes, start, end);
+  }
+
+  onEnd(): void {
+    this.#isRequestEnded = true;
+    if (this.#raw !== undefined) this.#raw.onEnd();
+    else this.#messages?.end();
+  }
+
+  onWritable(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+    this.#raw?.onWritable();
+  }
+
+  onClose(close: StreamClose | undefined): void {
+    deadlines.remove(this);
+    this.#early = [];
+    this.#drained?.resolve();
+    this.#drained = undefined;
+    if (this.#isOver) {
+      if (this.#raw !== undefined) this.#raw.onClose();
+      return;
+    }
+    this.#isOver = true;
+    this.#failure = gone(close);
+    this.#messages?.fail(this.#failure);
+    this.#controller?.abort(this.#failure);
+    this.#raw?.onClose();
+  }
+
+  /** Drops the stream without a status, as when its own stream broke in the middle. */
+  cut(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    deadlines.remove(this);
+    this.stream.reset(ErrorCode.internalError);
+  }
+}
+
+/** `read` as an iterator. Leaving the loop doesn't end the call: its handler may still answer. */
+class Requests implements AsyncIterableIterator<Uint8Array> {
+  readonly #call: ServerCall;
+
+  constructor(call: ServerCall) {
+    this.#call = call;
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array>> {
+    const value = await this.#call.read();
+    return value === undefined ? { value, done: true } : { value, done: false };
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+const done = Promise.resolve();
+
+/** Micro's error in the message alone: a deadline is the transport's finding, and has no details (gRPC conformance). */
+const deadlineStatus: Status = {
+  code: GrpcStatus.deadlineExceeded,
+  message: JSON.stringify(MicroError.timeout("go.micro.server", "the deadline passed")),
+  trailers: {},
+};
+
+function gone(close?: StreamClose): Error {
+  return new DOMException(
+    close === undefined || close.code === ErrorCode.cancel
+      ? "the caller went away"
+      : `the caller went away: ${close.message}`,
+    "AbortError",
+  );
+}

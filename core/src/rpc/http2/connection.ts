@@ -315,6 +315,8 @@ export abstract class Connection implements FrameSink, StreamOwner {
     if (stream === undefined) {
       if (streamId === 0 || this.isIdleStream(streamId))
         throw protocolError(`RST_STREAM on stream ${streamId}, which is idle`);
+      // Nothing of it can be on its way any longer.
+      this.#resetIds.delete(streamId);
       this.#idle();
       return;
     }

@@ -7,7 +7,7 @@ import { defaultLimits, type Limits } from "./http2/limits.ts";
 import type { RequestHead } from "./http2/message-head.ts";
 import { ServerConnection } from "./http2/server-connection.ts";
 import type { Stream, StreamEvents } from "./http2/stream.ts";
-import { answerOtherwise, isGrpc } from "./not-grpc.ts";
+import { isGrpc, NotGrpc } from "./not-grpc.ts";
 import { Http2ServerCall } from "./server-call.ts";
 import { type CallHandler, defaultMaxMessageBytes, type Listener } from "./transport.ts";
 
@@ -97,7 +97,7 @@ function serveConnection(
   let begun: Http2ServerCall[] = [];
   const onRequest = (stream: Stream, head: RequestHead, fields: string[]): StreamEvents => {
     const contentType = fieldOf(fields, "content-type") ?? fieldOf(fields, "x-content-type") ?? "application/grpc";
-    if (!isGrpc(head, contentType)) return answerOtherwise(stream, head);
+    if (!isGrpc(head, contentType)) return new NotGrpc(stream, head);
     const call = new Http2ServerCall(stream, head, fields, contentType, maxBytes, peer);
     begun.push(call);
     return call;

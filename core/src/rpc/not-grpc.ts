@@ -8,35 +8,29 @@ export function isGrpc({ method }: RequestHead, contentType: string): boolean {
 
 const hint = Buffer.from("this port speaks gRPC; the HTTP gateway is on another one\n");
 
-/** Answers what isn't a call: 405 for another method, 415 for another content type (gRPC over HTTP/2, Requests). */
-export function answerOtherwise(stream: Stream, { method }: RequestHead): StreamEvents {
-  const status = method === "POST" ? "415" : "405";
-  const body = method === "HEAD" ? new Uint8Array(0) : hint;
-  const rest = new Rest(stream);
-  stream.events = rest;
-  stream.sendHeaders(
-    [":status", status, "content-type", "text/plain", "content-length", String(hint.length)],
-    body.length === 0,
-  );
-  if (body.length > 0) stream.write(undefined, body, true);
-  return rest;
-}
-
-/** The rest of a request that nobody reads. */
-class Rest implements StreamEvents {
+/** Answers what isn't a call when it has come whole: 405 for another method, 415 for another content type (gRPC over HTTP/2, Requests). */
+export class NotGrpc implements StreamEvents {
   readonly #stream: Stream;
+  readonly #method: string;
 
-  constructor(stream: Stream) {
+  constructor(stream: Stream, { method }: RequestHead) {
     this.#stream = stream;
+    this.#method = method;
   }
 
-  onHeaders(): void {}
+  onEnd(): void {
+    const status = this.#method === "POST" ? "415" : "405";
+    const isHead = this.#method === "HEAD";
+    const fields = [":status", status, "content-type", "text/plain", "content-length", String(hint.length)];
+    this.#stream.sendHeaders(fields, isHead);
+    if (!isHead) this.#stream.write(undefined, hint, true);
+  }
 
   onData(_: Buffer, start: number, end: number): void {
     this.#stream.consumed(end - start);
   }
 
-  onEnd(): void {}
+  onHeaders(): void {}
   onWritable(): void {}
   onClose(): void {}
 }

@@ -96,7 +96,7 @@ function serveConnection(
   // Calls begin when all that came with them is there: most have their message by then.
   let begun: Http2ServerCall[] = [];
   const onRequest = (stream: Stream, head: RequestHead, fields: string[]): StreamEvents => {
-    const contentType = fieldOf(fields, "content-type") ?? fieldOf(fields, "x-content-type") ?? "application/grpc";
+    const contentType = fieldOf(fields, "content-type") ?? fieldOf(fields, "x-content-type") ?? "";
     if (!isGrpc(head, contentType)) return new NotGrpc(stream, head);
     const call = new Http2ServerCall(stream, head, fields, contentType, maxBytes, peer);
     begun.push(call);

@@ -121,6 +121,7 @@ export class Stream {
     if (this.#queuedBytes === 0 && length <= maxFrameBytes && connection.canSend(length) && length <= this.sendWindow) {
       this.sendWindow -= length;
       connection.sendWindow -= length;
+      connection.keepalive.sent();
       connection.writer.data(this.id, head, body, 0, body.length, isEnd);
       if (isEnd) this.#endLocal();
       return true;
@@ -174,6 +175,7 @@ export class Stream {
     this.sendWindow -= length;
     connection.sendWindow -= length;
     this.#queuedBytes -= length;
+    connection.keepalive.sent();
     this.stalledSinceMs = this.#queuedBytes === 0 ? 0 : Date.now();
     const isLast = this.#queuedBytes === 0 && this.#endAfterQueue && this.#trailers === undefined;
     connection.writer.data(this.id, undefined, first.bytes, first.offset, to, isLast);

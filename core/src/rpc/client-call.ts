@@ -29,6 +29,7 @@ export class Http2ClientCall extends Outgoing implements ClientCall, Timed {
   readonly #status = Promise.withResolvers<Status>();
   readonly #messages = Promise.withResolvers<MessageQueue | undefined>();
   #queue: MessageQueue | undefined;
+  #response: readonly string[] = [];
   #trailersOnly: readonly string[] = [];
   #ended: Status | undefined;
   #sending: Promise<void> | undefined;
@@ -120,6 +121,7 @@ export class Http2ClientCall extends Outgoing implements ClientCall, Timed {
       this.#trailersOnly = fields;
       return;
     }
+    this.#response = fields;
     try {
       const encoding = encodingOf(fieldOf(fields, "grpc-encoding"));
       this.#queue = new MessageQueue(this.stream as Stream, this.#maxBytes, encoding);
@@ -163,6 +165,7 @@ export class Http2ClientCall extends Outgoing implements ClientCall, Timed {
     this.#queue?.fail(ended);
     this.#messages.resolve(this.#queue);
     this.#headers.reject(new StatusError(status));
+    this.#start.onEnd?.(metadataOf(this.#response), status);
     this.#status.resolve(status);
     this.onWritable();
     this.abandon(ErrorCode.cancel);

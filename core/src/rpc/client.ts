@@ -30,6 +30,8 @@ export interface CallOptions {
   readonly compress?: boolean | undefined;
   /** While nothing listens, keeps trying until the deadline passes instead of failing at once. */
   readonly waitForReady?: boolean | undefined;
+  /** Told once, when the call is over, what a reply doesn't say: the response headers, and the status with the trailers. */
+  readonly onEnd?: CallStart["onEnd"];
 }
 
 export interface RpcClientOptions {
@@ -177,6 +179,7 @@ export class RpcClient implements AsyncDisposable {
         deadline,
         compress: options.compress,
         waitForReady: options.waitForReady,
+        onEnd: options.onEnd,
       },
     });
     if (!(metadata instanceof Promise) && !(address instanceof Promise)) return prepared(metadata, address);

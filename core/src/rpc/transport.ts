@@ -84,6 +84,8 @@ export interface CallStart {
   readonly compress?: boolean | undefined;
   /** Keeps trying to connect until the deadline passes or the call is cancelled, instead of failing with the first refusal (gRPC wait-for-ready.md). */
   readonly waitForReady?: boolean | undefined;
+  /** Told once, when the call is over: the response headers, empty when none came, and the status with the trailers. */
+  readonly onEnd?: ((headers: Metadata, status: Status) => void) | undefined;
 }
 
 /** Ends a call with exactly this status, as a proxy passes one through. */

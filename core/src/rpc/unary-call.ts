@@ -1,5 +1,5 @@
 import { GrpcStatus } from "../errors.ts";
-import { fieldOf, statusOfFields } from "./call-fields.ts";
+import { fieldOf, metadataOf, statusOfFields } from "./call-fields.ts";
 import { deadlinePassed, notGrpc, statusOfAbort, statusOfClose } from "./call-status.ts";
 import { compress, decompress, encodingOf } from "./compression.ts";
 import { deadlines, type Timed } from "./deadline-wheel.ts";
@@ -7,6 +7,7 @@ import { ErrorCode } from "./http2/protocol.ts";
 import type { StreamClose } from "./http2/stream.ts";
 import { MessageReader, type MessageSink, messagePrefix } from "./message-reader.ts";
 import { Outgoing, type StreamSource } from "./outgoing.ts";
+import { okStatus } from "./status.ts";
 import { type CallStart, type Status, StatusError } from "./transport.ts";
 
 /** A unary call: one message each way, and nothing made for more. */
@@ -27,6 +28,7 @@ export class UnaryCall extends Outgoing implements Timed, MessageSink {
   #replies = 0;
   #response: readonly string[] | undefined;
   #isTrailersOnly = false;
+  #status: Status = okStatus;
   #isSettled = false;
 
   constructor(
@@ -107,6 +109,7 @@ export class UnaryCall extends Outgoing implements Timed, MessageSink {
     if (this.#isSettled) return;
     const fields = trailers ?? (this.#isTrailersOnly ? this.#response : undefined) ?? [];
     const status = statusOfFields(fields) ?? statusOfClose(undefined, this.#address);
+    this.#status = status;
     if (status.code !== GrpcStatus.ok) this.#fail(status);
     else if (this.#reader?.isInsideMessage) this.#fail(internal("the stream ended inside a message"));
     else if (this.#reply === undefined || this.#replies !== 1)
@@ -136,19 +139,20 @@ export class UnaryCall extends Outgoing implements Timed, MessageSink {
   }
 
   #succeed(reply: Uint8Array): void {
-    if (!this.#settle()) return;
+    if (!this.#settle(this.#status)) return;
     this.#resolve(reply);
   }
 
   #fail(status: Status): void {
-    if (!this.#settle()) return;
+    if (!this.#settle(status)) return;
     this.#reject(new StatusError(status));
   }
 
   /** Lets go of everything; false when that has happened before. */
-  #settle(): boolean {
+  #settle(status: Status): boolean {
     if (this.#isSettled) return false;
     this.#isSettled = true;
+    this.#start.onEnd?.(this.#isTrailersOnly ? {} : metadataOf(this.#response ?? []), status);
     deadlines.remove(this);
     if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
     this.abandon(ErrorCode.cancel);

@@ -56,7 +56,7 @@ function tableSize(bytes: number): Buffer {
 class Peers implements AsyncDisposable {
   readonly #decoder: HpackDecoder;
   readonly #encoder = new HpackEncoder(65_536);
-  readonly #server = createServer({ maxDeflateDynamicTableSize: 16_384 });
+  readonly #server = createServer({ maxDeflateDynamicTableSize: 16_384, strictSingleValueFields: false });
   readonly #streams = on(this.#server, "stream");
   readonly #failed = once(this.#server, "sessionError").then(([error]) => Promise.reject(error));
   readonly #session = once(this.#server, "session") as Promise<[ServerHttp2Session]>;
@@ -98,9 +98,7 @@ class Peers implements AsyncDisposable {
 
   /** Has nghttp2 encode an answer. Resolves with what we have decoded. */
   async respond(stream: ServerHttp2Stream, list: List, secret: readonly string[]): Promise<List> {
-    const headers: Record<string, string[]> = {};
-    for (let i = 0; i < list.length; i += 2) (headers[list[i] ?? ""] ??= []).push(list[i + 1] ?? "");
-    stream.respond({ ...headers, [sensitiveHeaders]: [...secret] }, { endStream: true });
+    stream.respond(Object.assign([...list], { [sensitiveHeaders]: secret }), { endStream: true });
     const block: Buffer[] = [];
     for (;;) {
       const { type: found, flags, payload } = await this.#next();
@@ -152,7 +150,15 @@ const octets = Array.from({ length: 256 }, (_, octet) => octet).filter((octet) =
 const text = (characters: string, maxLength: number) =>
   fc.string({ unit: fc.constantFrom(...characters), minLength: 1, maxLength });
 const name = fc.oneof(
-  fc.constantFrom("user-agent", "authorization", "x-one", "x-two", "micro-namespace", "accept-language", "grpc-timeout"),
+  fc.constantFrom(
+    "user-agent",
+    "authorization",
+    "x-one",
+    "x-two",
+    "micro-namespace",
+    "accept-language",
+    "grpc-timeout",
+  ),
   text(lower, 20).map((end) => `x-${end}`),
 );
 const value = fc.oneof(
@@ -162,7 +168,10 @@ const value = fc.oneof(
   fc.integer({ min: 100, max: 3000 }).map((length) => "long".repeat(length / 4)),
 );
 const fields = fc.array(fc.tuple(name, value), { maxLength: 12 }).map((fields) => fields.flat());
-const path = fc.oneof(fc.constantFrom("/", "/index.html", "/a", "/b"), text(lower, 30).map((path) => `/${path}`));
+const path = fc.oneof(
+  fc.constantFrom("/", "/index.html", "/a", "/b"),
+  text(lower, 30).map((path) => `/${path}`),
+);
 const call = fc.record({
   sizes: fc.oneof(
     { weight: 3, arbitrary: fc.constant([]) },
@@ -173,16 +182,6 @@ const call = fc.record({
   response: fields,
   secret: fc.subarray(["authorization", "x-one"]),
 });
-
-/** What is in `list`, the values of one name together where the first of them stands: so does node:http2 send it. */
-function grouped(list: List): List {
-  const groups = new Map<string, string[]>();
-  for (let i = 0; i < list.length; i += 2) {
-    const name = list[i] ?? "";
-    groups.set(name, [...(groups.get(name) ?? []), name, list[i + 1] ?? ""]);
-  }
-  return [...groups.values()].flat();
-}
 
 describe("nghttp2 and we", () => {
   it("decode each other's blocks over many calls with tables of any size", { timeout: 120_000 }, async () => {
@@ -196,7 +195,7 @@ describe("nghttp2 and we", () => {
           const { received, stream } = await peers.request(sent);
           deepEqual(received, sent);
           const answer = [":status", "200", ...response, "date", "today"];
-          deepEqual(await peers.respond(stream, answer, secret), grouped(answer));
+          deepEqual(await peers.respond(stream, answer, secret), answer);
         }
       }),
       { numRuns: 40 },

@@ -94,9 +94,8 @@ export class HpackEncoder {
 
   #writeLiteral(target: Buffer, offset: number, name: Name, value: string): number {
     const size = name.text.length + value.length + entryOverhead;
-    const wanted = name.indexing.choose(value);
     // A large value would push out a good part of the table.
-    const indexing = wanted === "entered" && size > this.#table.capacity / 4 ? "literal" : wanted;
+    const indexing = name.indexing.choose(value, size <= this.#table.capacity / 4);
     if (indexing !== "entered") {
       const at = this.#writeName(target, offset, indexing === "never" ? 0x10 : 0, 0x0f, name, writePlain);
       return writePlain(target, at, value);
@@ -178,7 +177,7 @@ type WriteText = (target: Buffer, offset: number, text: string) => number;
 function writePlain(target: Buffer, offset: number, text: string): number {
   const { length } = text;
   const at = writeInteger(target, offset, 0, 0x7f, length);
-  if (length > 10) {
+  if (length > 20) {
     target.write(text, at, length, "latin1");
   } else {
     // A call into the runtime costs more than these characters do.

@@ -79,6 +79,7 @@ export function decodedBound(length: number): number {
 export function readHuffman(source: Uint8Array, start: number, end: number, target: Uint8Array): number {
   let from = start;
   let to = 0;
+  /** The low `bits` of it are read and not used. */
   let held = 0;
   let bits = 0;
   for (;;) {
@@ -86,25 +87,21 @@ export function readHuffman(source: Uint8Array, start: number, end: number, targ
       held = (held << 8) | (source[from++] ?? 0);
       bits += 8;
     }
-    if (bits < 8) {
-      // The end: what is missing from eight bits is read as padding, and what remains of it is less than a code.
-      const entry = byNextBits[((held << (8 - bits)) | (0xff >>> bits)) & 0xff] ?? 0;
-      if (entry === 0 || entry >>> 8 > bits) break;
-      bits -= entry >>> 8;
-      target[to++] = entry;
+    // At the end the missing bits are taken for padding.
+    const next = (bits < 8 ? (held << (8 - bits)) | (0xff >>> bits) : held >>> (bits - 8)) & 0xff;
+    const found = byNextBits[next] ?? 0;
+    if (found !== 0) {
+      if (found >>> 8 > bits) break;
+      bits -= found >>> 8;
+      target[to++] = found;
       continue;
     }
-    const entry = byNextBits[(held >>> (bits - 8)) & 0xff] ?? 0;
-    if (entry !== 0) {
-      bits -= entry >>> 8;
-      target[to++] = entry;
-      continue;
-    }
-    let code = (held >>> (bits - 8)) & 0xff;
-    let length = 8;
+    if (bits < 8) break;
     bits -= 8;
+    let code = next;
     let symbol = -1;
-    while (symbol < 0) {
+    for (let length = 9; symbol < 0; length++) {
+      if (length > longest) return -1;
       if (bits === 0) {
         if (from === end) return -1;
         held = source[from++] ?? 0;
@@ -112,8 +109,7 @@ export function readHuffman(source: Uint8Array, start: number, end: number, targ
       }
       bits--;
       code = (code << 1) | ((held >>> bits) & 1);
-      symbol = symbolOf(code, ++length);
-      if (symbol < 0 && length === longest) return -1;
+      symbol = symbolOf(code, length);
     }
     target[to++] = symbol;
   }
@@ -121,7 +117,7 @@ export function readHuffman(source: Uint8Array, start: number, end: number, targ
   return (held & padding) === padding ? to : -1;
 }
 
-/** The symbol of a whole code; -1 when a code with these bits is longer, or is EOS. */
+/** The symbol with this code; -1 when the code with these first bits is longer, or is EOS. */
 function symbolOf(code: number, length: number): number {
   const place = (firstPosition[length] ?? 0) + code - (firstCode[length] ?? 0);
   return place < (firstPosition[length + 1] ?? 0) ? (symbols[place] ?? 0) : -1;

@@ -41,7 +41,7 @@ const probeEvery = 32;
 
 /** Learns whether the values of one name come again, and so whether entering them is worth it. */
 export class NameIndexing {
-  readonly #fixed: Indexing | "cookie" | undefined;
+  readonly #fixed: Exclude<Indexing, "entered"> | "cookie" | undefined;
   #credit: number;
   #isNew: boolean;
   #passed = 0;
@@ -53,10 +53,11 @@ export class NameIndexing {
     this.#isNew = !isCommon;
   }
 
-  /** How to write a value that is not in the table. */
-  choose(value: string): Indexing {
-    if (this.#fixed === "cookie") return value.length < shortCookie ? "never" : this.#learned();
-    return this.#fixed ?? this.#learned();
+  /** How to write a value that is not in the table; `fits` says whether it may be entered. */
+  choose(value: string, fits: boolean): Indexing {
+    if (this.#fixed === "cookie" && value.length < shortCookie) return "never";
+    if (this.#fixed === "never" || this.#fixed === "literal") return this.#fixed;
+    return fits ? this.#learned() : "literal";
   }
 
   /** A value was found in the table. */
@@ -79,7 +80,7 @@ export class NameIndexing {
   }
 }
 
-function fixedIndexing(name: string): Indexing | "cookie" | undefined {
+function fixedIndexing(name: string): Exclude<Indexing, "entered"> | "cookie" | undefined {
   if (changing.has(name)) return "literal";
   if (name === "proxy-authorization") return "never";
   return name === "cookie" ? "cookie" : undefined;

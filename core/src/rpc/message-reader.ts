@@ -61,7 +61,7 @@ export class MessageReader {
         this.#heldBytes += prefixBytes;
       } else if (this.#length < 0) {
         at = this.#fillPrefix(bytes, at, end);
-        if (this.#length < 0) return;
+        if (this.#length < 0) continue;
       }
       at = this.#fill(bytes, at, end);
     }

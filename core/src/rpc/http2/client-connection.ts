@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
-import { Connection, type ConnectionOptions, type ReceivedHeaders } from "./connection.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
 import { readResponse, trailersProblem } from "./message-head.ts";
 import { ErrorCode, errorName, maxStreamId, preface, Setting } from "./protocol.ts";
+import type { ReceivedHeaders } from "./receiver.ts";
 import { Stream, type StreamEvents } from "./stream.ts";
 
 export interface ClientConnectionOptions extends ConnectionOptions {
@@ -15,7 +16,7 @@ const beforeSettings = 100;
 
 /** The client's side of a connection. */
 export class ClientConnection extends Connection {
-  protected readonly isServer = false;
+  readonly isServer = false;
   readonly #options: ClientConnectionOptions;
   #nextId = 1;
 
@@ -46,11 +47,11 @@ export class ClientConnection extends Connection {
     return stream;
   }
 
-  protected isIdleStream(streamId: number): boolean {
+  isIdleStream(streamId: number): boolean {
     return streamId >= this.#nextId || streamId % 2 === 0;
   }
 
-  protected onHeaders({ streamId, fields, malformed, isEnd }: ReceivedHeaders): void {
+  onHeaders({ streamId, fields, malformed, isEnd }: ReceivedHeaders): void {
     const stream = this.streams.get(streamId);
     if (stream === undefined) {
       this.fail(ErrorCode.protocolError, `HEADERS on stream ${streamId}, which is idle`);
@@ -89,7 +90,7 @@ export class ClientConnection extends Connection {
   onLocalEnd(): void {}
 
   /** Streams above the last one taken were not worked on: they may be tried again (RFC 9113 §6.8). */
-  protected onGoaway(lastStreamId: number, code: number, message: string): void {
+  onGoaway(lastStreamId: number, code: number, message: string): void {
     const text = `the server is going away (${errorName(code)}${message ? `: ${message}` : ""})`;
     if (code === ErrorCode.enhanceYourCalm && message === "too_many_pings") this.keepalive.slowDown();
     for (const stream of this.streams.values()) {
@@ -99,7 +100,7 @@ export class ClientConnection extends Connection {
     this.onRoom();
   }
 
-  protected onRoom(): void {
+  onRoom(): void {
     this.#options.onRoom(this);
     if (this.isDraining && this.streams.size === 0) this.end("the connection is no longer used");
   }

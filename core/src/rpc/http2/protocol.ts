@@ -81,3 +81,18 @@ export class ConnectionError extends Error {
     this.code = code;
   }
 }
+
+/** PROTOCOL_ERROR: the peer broke a rule. */
+export function protocolError(message: string): ConnectionError {
+  return new ConnectionError(ErrorCode.protocolError, message);
+}
+
+/** FRAME_SIZE_ERROR: a frame's length can't be right. */
+export function frameSizeError(message: string): ConnectionError {
+  return new ConnectionError(ErrorCode.frameSizeError, message);
+}
+
+/** ENHANCE_YOUR_CALM: the peer sent too many of something. */
+export function calm(what: string): ConnectionError {
+  return new ConnectionError(ErrorCode.enhanceYourCalm, `too many ${what}`);
+}

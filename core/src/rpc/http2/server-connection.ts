@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
-import { Connection, type ConnectionOptions, type ReceivedHeaders } from "./connection.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
 import { type RequestHead, readRequest, trailersProblem } from "./message-head.ts";
 import { ConnectionError, ErrorCode, maxStreamId, preface, Setting } from "./protocol.ts";
+import type { ReceivedHeaders } from "./receiver.ts";
 import { Stream, type StreamEvents } from "./stream.ts";
 
 export interface ServerConnectionOptions extends ConnectionOptions {
@@ -17,7 +18,7 @@ const rememberedSkips = 256;
 
 /** The server's side of a connection. */
 export class ServerConnection extends Connection {
-  protected readonly isServer = true;
+  readonly isServer = true;
   /** Calls whose handler hasn't returned, reset ones included: a client that resets its calls opens no more than others may. */
   running = 0;
   readonly #options: ServerConnectionOptions;
@@ -50,11 +51,11 @@ export class ServerConnection extends Connection {
     return chunk.length > length ? length : -1;
   }
 
-  protected isIdleStream(streamId: number): boolean {
+  isIdleStream(streamId: number): boolean {
     return streamId > this.lastPeerStreamId || streamId % 2 === 0 || this.#skipped.has(streamId);
   }
 
-  protected onHeaders({ streamId, fields, malformed, isEnd }: ReceivedHeaders): void {
+  onHeaders({ streamId, fields, malformed, isEnd }: ReceivedHeaders): void {
     const stream = this.streams.get(streamId);
     if (stream !== undefined) {
       this.#onTrailers(stream, fields, malformed, isEnd);
@@ -155,11 +156,11 @@ export class ServerConnection extends Connection {
     setTimeout(last, 1000).unref();
   }
 
-  protected onGoaway(): void {
+  onGoaway(): void {
     this.onRoom();
   }
 
-  protected onRoom(): void {
+  onRoom(): void {
     if (this.isDraining && this.streams.size === 0 && !this.isClosed && this.#lastTaken !== maxStreamId)
       this.end("the server is shutting down");
   }

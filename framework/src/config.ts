@@ -1,6 +1,7 @@
 import { Config, RemoteConfig } from "@microts/blocks/config";
 import { MicroError } from "@microts/core";
-import { connection, inherited } from "./connection.ts";
+import { connection, inherited, inheritedSignal } from "./connection.ts";
+import { resubscribed } from "./resubscribe.ts";
 import { type Schema, validate } from "./schema/schema.ts";
 
 let opened: Config | undefined;
@@ -27,6 +28,27 @@ export const config = {
         `the configuration "${path}" is not as this service needs it: ${issues}. Set it with: micro config set ${path} <value>`,
       ),
     );
+  },
+
+  /**
+   * The value as it is now, then again whenever it has changed, until the signal aborts or the loop is left; inside a handler, until its call ends.
+   * Undefined stands for nothing there. After the server was away only what has changed meanwhile comes. Throws when the first connection fails.
+   */
+  async *watch<T = unknown>(
+    path: string,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<T | undefined, void, undefined> {
+    const until = inheritedSignal(signal);
+    const options = { namespace: connection().env.namespace, secret: true, signal: until };
+    let last: string | undefined;
+    let isFirst = true;
+    for await (const value of resubscribed(() => open().watch(path, options), until)) {
+      const text = JSON.stringify(value);
+      if (!isFirst && text === last) continue;
+      isFirst = false;
+      last = text;
+      yield value as T | undefined;
+    }
   },
 
   /** Sets a value; an object is merged into what is there. `secret` encrypts it at rest. */

@@ -8,6 +8,7 @@ import { after, before, describe, it } from "node:test";
 import { type Account, readLocalCredentials, signToken } from "@microts/core";
 import { RpcClient, serviceClient } from "@microts/core/rpc";
 import { type Platform, parseSettings, startPlatform } from "@microts/platform";
+import { Config } from "@microts/proto/config";
 import { Registry } from "@microts/proto/registry";
 import { Child } from "../../testing/src/child.ts";
 import { repository } from "../../testing/src/micro.ts";
@@ -47,6 +48,12 @@ export default service("kit", {
         hasSecret: secret.length > 10,
         called: await self.who(),
       };
+    },
+  }),
+  colours: endpoint({
+    output: z.object({ colour: z.string() }),
+    async *handler() {
+      for await (const colour of config.watch("kit.paint")) yield { colour: String(colour) };
     },
   }),
   say: endpoint({ input: z.object({ text: z.string() }), handler: ({ text }) => broker.publish("talk", text) }),
@@ -115,7 +122,7 @@ describe("a service file started with node", { timeout: 90_000 }, () => {
     const { services } = await serviceClient(Registry, rpc, "registry").getService({ service: "kit" });
     deepEqual(
       services[0]?.endpoints.map(({ name, metadata }) => `${name}${metadata["stream"] === "true" ? " stream" : ""}`),
-      ["Kit.Who", "Kit.Slow", "Kit.Tour", "Kit.Say", "Kit.Listen stream"],
+      ["Kit.Who", "Kit.Slow", "Kit.Tour", "Kit.Colours stream", "Kit.Say", "Kit.Listen stream"],
     );
     deepEqual(await call("Who"), { id: (await credentials()).account, same: true, namespace: "micro" });
     const { code } = await child.end("SIGTERM");
@@ -143,6 +150,18 @@ describe("a service file started with node", { timeout: 90_000 }, () => {
       hasSecret: true,
       called: { id: (await credentials()).account, same: true, namespace: "micro" },
     });
+  });
+
+  it("is pushed what changes in its config", async () => {
+    await using _ = await serving();
+    const config = serviceClient(Config, rpc, "config");
+    const colours = rpc.streamJson("kit", "Kit.Colours", {});
+    deepEqual((await colours.next()).value, { colour: "undefined" });
+    await config.set({ path: "kit.paint", value: { data: '"blue"' } });
+    deepEqual((await colours.next()).value, { colour: "blue" });
+    await config.set({ path: "kit.paint", value: { data: '"green"' }, options: { secret: true } });
+    deepEqual((await colours.next()).value, { colour: "green" });
+    await colours.return();
   });
 
   it("hears what is published, and ends its subscription when the caller leaves", async () => {

@@ -55,6 +55,16 @@ export class Config implements AsyncDisposable {
     await this.#driver.delete(namespaceOf(options, at), parsePath(path, at), options.signal ?? never);
   }
 
+  /**
+   * The value at a path as `get` gives it: first as it is now, then again whenever that has changed, until the signal aborts or the loop is left. Who is
+   * slow to read may miss values, never the latest.
+   */
+  async watch(path: string, options: GetOptions = {}): Promise<AsyncIterable<Json | undefined>> {
+    const at = "config.Config.Watch";
+    const { secret = false, signal = never } = options;
+    return this.#driver.watch(namespaceOf(options, at), parsePath(path, at), secret, signal);
+  }
+
   /** Closes the driver. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#driver[Symbol.asyncDispose]();

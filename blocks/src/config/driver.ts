@@ -17,4 +17,15 @@ export interface ConfigDriver extends AsyncDisposable {
 
   /** Removes the value at a path (empty: the whole document); parents stay. What is not there is not an error. */
   delete(namespace: string, path: readonly string[], signal: AbortSignal): Promise<void>;
+
+  /**
+   * The value at a path as `get` gives it: first as it is now, then again whenever that has changed. The watch is live once the promise resolves. A
+   * reader who is slow may miss values, never the latest. Ends without an error when the signal aborts.
+   */
+  watch(
+    namespace: string,
+    path: readonly string[],
+    reveal: boolean,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Json | undefined>>;
 }

@@ -1,6 +1,6 @@
 import { MicroError } from "@microts/core";
-import { type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
-import { Config } from "@microts/proto/config";
+import { openStream, type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
+import { Config, type WatchResponse } from "@microts/proto/config";
 import type { ConfigDriver, Json } from "./driver.ts";
 import { checkJson, isObject } from "./json.ts";
 import { formatPath } from "./path.ts";
@@ -8,10 +8,12 @@ import { formatPath } from "./path.ts";
 /** The platform's `config` service, called over RPC with the rights of whoever calls. */
 export class RemoteConfig implements ConfigDriver {
   readonly name = "remote";
+  readonly #rpc: RpcClient;
   readonly #config: ServiceClient<(typeof Config)["method"]>;
 
   /** `rpc` stays the caller's to close. */
   constructor(rpc: RpcClient) {
+    this.#rpc = rpc;
     this.#config = serviceClient(Config, rpc, "config");
   }
 
@@ -49,6 +51,16 @@ export class RemoteConfig implements ConfigDriver {
     await this.#config.delete({ namespace, path: formatPath(path) }, { signal });
   }
 
+  async watch(
+    namespace: string,
+    path: readonly string[],
+    secret: boolean,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Json | undefined>> {
+    const request = { namespace, path: formatPath(path), options: { secret } };
+    return valuesOf(await openStream(Config.method.watch, this.#rpc, "config", request, { signal }), signal);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {}
 
   async #read(
@@ -65,5 +77,18 @@ export class RemoteConfig implements ConfigDriver {
       if (error instanceof MicroError && error.code === 404) return undefined;
       throw error;
     }
+  }
+}
+
+/** Without an error at the end that the signal itself brought about. */
+async function* valuesOf(
+  replies: AsyncIterable<WatchResponse>,
+  signal: AbortSignal,
+): AsyncGenerator<Json | undefined, void, undefined> {
+  try {
+    for await (const { value } of replies)
+      yield value === undefined ? undefined : checkJson(JSON.parse(value.data), "config.Config.Watch");
+  } catch (error) {
+    if (!signal.aborted) throw error;
   }
 }

@@ -3,6 +3,7 @@ import { type Account, defaultNamespace, MicroError, requireAdmin } from "@micro
 import { type Method, methodsOf } from "@microts/core/rpc";
 import { Config as ConfigService } from "@microts/proto/config";
 import type { Config } from "./config.ts";
+import type { Json } from "./driver.ts";
 import { maxDocumentBytes } from "./json.ts";
 
 interface Query {
@@ -37,7 +38,16 @@ export function configMethods(config: Config): Method[] {
         change: { namespace, path, changeSet: { data, checksum, format: "json", source: "config", timestamp } },
       };
     },
+    async watch({ namespace, path, options }, { account, signal }) {
+      const admittedTo = admitted(account, namespace, "Watch");
+      return replies(await config.watch(path, { namespace: admittedTo, secret: options?.secret ?? false, signal }));
+    },
   });
+}
+
+async function* replies(values: AsyncIterable<Json | undefined>) {
+  for await (const value of values)
+    yield value === undefined ? {} : { value: { data: JSON.stringify(value), format: "json" } };
 }
 
 function admitted(account: Account | undefined, namespace: string, method: string): string {

@@ -38,6 +38,35 @@ describe("EmbeddedConfig", () => {
     },
   });
 
+  it("keeps nothing but the latest value for a watcher who doesn't read, and forgets who leaves", async () => {
+    await using store = await openEmbeddedStore();
+    await using config = new EmbeddedConfig({ store, key: undefined });
+    const values = (await config.watch("acme", ["n"], false, signal))[Symbol.asyncIterator]();
+    for (let n = 1; n <= 100; n++) await config.set("acme", ["n"], n, false, signal);
+    assert.deepEqual(await values.next(), { value: 100, done: false });
+    assert.equal(config.watches, 1);
+    await values.return?.();
+    assert.equal(config.watches, 0);
+    const abort = new AbortController();
+    await config.watch("acme", [], false, abort.signal);
+    abort.abort();
+    assert.equal(config.watches, 0);
+  });
+
+  it("ends a watch whose secret can't be opened, and hurts nobody else", async () => {
+    await using store = await openEmbeddedStore();
+    const key = randomBytes(32);
+    await new EmbeddedConfig({ store, key }).set("acme", ["pw"], "hunter2", true, signal);
+    await using sealed = new EmbeddedConfig({ store, key: undefined });
+    await assert.rejects(sealed.watch("acme", [], true, signal), { code: 412 });
+    const masked = (await sealed.watch("acme", ["pw"], false, signal))[Symbol.asyncIterator]();
+    const clear = (await sealed.watch("acme", ["n"], true, signal))[Symbol.asyncIterator]();
+    assert.equal((await masked.next()).value, "[secret]");
+    await clear.next();
+    await sealed.set("acme", ["n"], 1, false, signal);
+    assert.equal((await clear.next()).value, 1);
+  });
+
   it("seals secrets without a key and lets the rest work (CF-02)", async () => {
     await using store = await openEmbeddedStore();
     const key = randomBytes(32);

@@ -12,6 +12,7 @@ import {
   setAt,
 } from "./config-document.ts";
 import { ConfigSecrets } from "./config-secrets.ts";
+import { ConfigWatchers } from "./config-watchers.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
 
 export interface EmbeddedConfigOptions {
@@ -30,6 +31,8 @@ export class EmbeddedConfig implements ConfigDriver {
   readonly #store: StoreDriver;
   readonly #secrets: ConfigSecrets;
   readonly #mutex = new KeyedMutex();
+  readonly #watchers = new ConfigWatchers();
+  readonly #closing = new AbortController();
 
   constructor({ store, key }: EmbeddedConfigOptions) {
     this.#store = store;
@@ -42,12 +45,26 @@ export class EmbeddedConfig implements ConfigDriver {
     reveal: boolean,
     signal: AbortSignal,
   ): Promise<Json | undefined> {
-    const root = await this.#read(namespace, signal);
-    const node = root === undefined ? undefined : nodeAt(root, path);
-    if (node === undefined) return undefined;
-    const open = (sealed: string, at: readonly string[]): Json =>
-      reveal ? JSON.parse(this.#secrets.open(namespace, at, sealed)) : mask;
-    return jsonOf(node, path, open);
+    return this.#show(namespace, path, reveal, await this.#read(namespace, signal));
+  }
+
+  async watch(
+    namespace: string,
+    path: readonly string[],
+    reveal: boolean,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Json | undefined>> {
+    // Behind the changes that are being made: what they bring is in what is read here, or comes later.
+    return this.#mutex.run(namespace, async () => {
+      const root = await this.#read(namespace, signal);
+      const look = (now: ConfigObject | undefined) => this.#show(namespace, path, reveal, now);
+      return this.#watchers.add(namespace, path, root, look, AbortSignal.any([signal, this.#closing.signal]));
+    });
+  }
+
+  /** Watches running now. */
+  get watches(): number {
+    return this.#watchers.size;
   }
 
   async set(
@@ -64,21 +81,39 @@ export class EmbeddedConfig implements ConfigDriver {
       const root = (await this.#read(namespace, never)) ?? emptyNode();
       setAt(root, path, value, leaf);
       await this.#write(namespace, root);
+      this.#watchers.changed(namespace, path, root);
     });
   }
 
   async delete(namespace: string, path: readonly string[], signal: AbortSignal): Promise<void> {
     await this.#mutex.run(namespace, async () => {
       signal.throwIfAborted();
-      if (path.length === 0) return this.#store.delete(table, namespace, never);
+      if (path.length === 0) {
+        await this.#store.delete(table, namespace, never);
+        this.#watchers.changed(namespace, path, undefined);
+        return;
+      }
       const root = await this.#read(namespace, never);
       if (root === undefined) return;
       deleteAt(root, path);
       await this.#write(namespace, root);
+      this.#watchers.changed(namespace, path, root);
     });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  /** Ends all watches. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+  }
+
+  /** The value at a path of the document. */
+  #show(namespace: string, path: readonly string[], reveal: boolean, root: ConfigObject | undefined): Json | undefined {
+    const node = root === undefined ? undefined : nodeAt(root, path);
+    if (node === undefined) return undefined;
+    const open = (sealed: string, at: readonly string[]): Json =>
+      reveal ? JSON.parse(this.#secrets.open(namespace, at, sealed)) : mask;
+    return jsonOf(node, path, open);
+  }
 
   async #read(namespace: string, signal: AbortSignal): Promise<ConfigObject | undefined> {
     const record = await this.#store.read(table, namespace, signal);

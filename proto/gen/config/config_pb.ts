@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file config/config.proto.
  */
 export const file_config_config: GenFile = /*@__PURE__*/
-  fileDesc("ChNjb25maWcvY29uZmlnLnByb3RvEgZjb25maWciJQoFVmFsdWUSDAoEZGF0YRgBIAEoCRIOCgZmb3JtYXQYAiABKAkiGQoHT3B0aW9ucxIOCgZzZWNyZXQYASABKAgibQoKU2V0UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCRIcCgV2YWx1ZRgDIAEoCzINLmNvbmZpZy5WYWx1ZRIgCgdvcHRpb25zGAQgASgLMg8uY29uZmlnLk9wdGlvbnMiDQoLU2V0UmVzcG9uc2UiMAoNRGVsZXRlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCSIQCg5EZWxldGVSZXNwb25zZSJPCgpHZXRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRwYXRoGAIgASgJEiAKB29wdGlvbnMYAyABKAsyDy5jb25maWcuT3B0aW9ucyIrCgtHZXRSZXNwb25zZRIcCgV2YWx1ZRgBIAEoCzINLmNvbmZpZy5WYWx1ZSIuCgtSZWFkUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCSIuCgxSZWFkUmVzcG9uc2USHgoGY2hhbmdlGAEgASgLMg4uY29uZmlnLkNoYW5nZSJPCgZDaGFuZ2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBHBhdGgYAiABKAkSJAoJY2hhbmdlU2V0GAMgASgLMhEuY29uZmlnLkNoYW5nZVNldCJeCglDaGFuZ2VTZXQSDAoEZGF0YRgBIAEoCRIQCghjaGVja3N1bRgCIAEoCRIOCgZmb3JtYXQYAyABKAkSDgoGc291cmNlGAQgASgJEhEKCXRpbWVzdGFtcBgFIAEoAzLUAQoGQ29uZmlnEi4KA0dldBISLmNvbmZpZy5HZXRSZXF1ZXN0GhMuY29uZmlnLkdldFJlc3BvbnNlEi4KA1NldBISLmNvbmZpZy5TZXRSZXF1ZXN0GhMuY29uZmlnLlNldFJlc3BvbnNlEjcKBkRlbGV0ZRIVLmNvbmZpZy5EZWxldGVSZXF1ZXN0GhYuY29uZmlnLkRlbGV0ZVJlc3BvbnNlEjEKBFJlYWQSEy5jb25maWcuUmVhZFJlcXVlc3QaFC5jb25maWcuUmVhZFJlc3BvbnNlQi9aLWdpdGh1Yi5jb20vbWljcm8vbWljcm8vdjMvcHJvdG8vY29uZmlnO2NvbmZpZ2IGcHJvdG8z");
+  fileDesc("ChNjb25maWcvY29uZmlnLnByb3RvEgZjb25maWciJQoFVmFsdWUSDAoEZGF0YRgBIAEoCRIOCgZmb3JtYXQYAiABKAkiGQoHT3B0aW9ucxIOCgZzZWNyZXQYASABKAgibQoKU2V0UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCRIcCgV2YWx1ZRgDIAEoCzINLmNvbmZpZy5WYWx1ZRIgCgdvcHRpb25zGAQgASgLMg8uY29uZmlnLk9wdGlvbnMiDQoLU2V0UmVzcG9uc2UiMAoNRGVsZXRlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCSIQCg5EZWxldGVSZXNwb25zZSJPCgpHZXRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRwYXRoGAIgASgJEiAKB29wdGlvbnMYAyABKAsyDy5jb25maWcuT3B0aW9ucyIrCgtHZXRSZXNwb25zZRIcCgV2YWx1ZRgBIAEoCzINLmNvbmZpZy5WYWx1ZSIuCgtSZWFkUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCSIuCgxSZWFkUmVzcG9uc2USHgoGY2hhbmdlGAEgASgLMg4uY29uZmlnLkNoYW5nZSJPCgZDaGFuZ2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBHBhdGgYAiABKAkSJAoJY2hhbmdlU2V0GAMgASgLMhEuY29uZmlnLkNoYW5nZVNldCJeCglDaGFuZ2VTZXQSDAoEZGF0YRgBIAEoCRIQCghjaGVja3N1bRgCIAEoCRIOCgZmb3JtYXQYAyABKAkSDgoGc291cmNlGAQgASgJEhEKCXRpbWVzdGFtcBgFIAEoAyJRCgxXYXRjaFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEgwKBHBhdGgYAiABKAkSIAoHb3B0aW9ucxgDIAEoCzIPLmNvbmZpZy5PcHRpb25zIi0KDVdhdGNoUmVzcG9uc2USHAoFdmFsdWUYASABKAsyDS5jb25maWcuVmFsdWUyjAIKBkNvbmZpZxIuCgNHZXQSEi5jb25maWcuR2V0UmVxdWVzdBoTLmNvbmZpZy5HZXRSZXNwb25zZRIuCgNTZXQSEi5jb25maWcuU2V0UmVxdWVzdBoTLmNvbmZpZy5TZXRSZXNwb25zZRI3CgZEZWxldGUSFS5jb25maWcuRGVsZXRlUmVxdWVzdBoWLmNvbmZpZy5EZWxldGVSZXNwb25zZRIxCgRSZWFkEhMuY29uZmlnLlJlYWRSZXF1ZXN0GhQuY29uZmlnLlJlYWRSZXNwb25zZRI2CgVXYXRjaBIULmNvbmZpZy5XYXRjaFJlcXVlc3QaFS5jb25maWcuV2F0Y2hSZXNwb25zZTABQi9aLWdpdGh1Yi5jb20vbWljcm8vbWljcm8vdjMvcHJvdG8vY29uZmlnO2NvbmZpZ2IGcHJvdG8z");
 
 /**
  * @generated from message config.Value
@@ -293,6 +293,54 @@ export const ChangeSetSchema: GenMessage<ChangeSet> = /*@__PURE__*/
   messageDesc(file_config_config, 11);
 
 /**
+ * @generated from message config.WatchRequest
+ */
+export type WatchRequest = Message<"config.WatchRequest"> & {
+  /**
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * Dotted; empty is the whole tree.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: config.Options options = 3;
+   */
+  options?: Options | undefined;
+};
+
+/**
+ * Describes the message config.WatchRequest.
+ * Use `create(WatchRequestSchema)` to create a new message.
+ */
+export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
+  messageDesc(file_config_config, 12);
+
+/**
+ * @generated from message config.WatchResponse
+ */
+export type WatchResponse = Message<"config.WatchResponse"> & {
+  /**
+   * Absent when nothing is there.
+   *
+   * @generated from field: config.Value value = 1;
+   */
+  value?: Value | undefined;
+};
+
+/**
+ * Describes the message config.WatchResponse.
+ * Use `create(WatchResponseSchema)` to create a new message.
+ */
+export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
+  messageDesc(file_config_config, 13);
+
+/**
  * Needs an administrator of the namespace.
  *
  * @generated from service config.Config
@@ -331,6 +379,16 @@ export const Config: GenService<{
     methodKind: "unary";
     input: typeof ReadRequestSchema;
     output: typeof ReadResponseSchema;
+  },
+  /**
+   * Not in Micro v3: the value now, then again whenever it has changed, until the caller ends it.
+   *
+   * @generated from rpc config.Config.Watch
+   */
+  watch: {
+    methodKind: "server_streaming";
+    input: typeof WatchRequestSchema;
+    output: typeof WatchResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_config_config, 0);

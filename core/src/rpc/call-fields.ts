@@ -1,12 +1,56 @@
 import { GrpcStatus, MicroError } from "../errors.ts";
 import { isMetadataKey, type Metadata } from "../metadata.ts";
-import { formatGrpcTimeout } from "./deadline.ts";
+import { earlierTimeoutMs, formatGrpcTimeout } from "./deadline.ts";
 import { decodeStatusMessage, encodeStatusMessage } from "./status.ts";
 import type { CallStart, Status } from "./transport.ts";
 
 /** Header lists of calls as they stand on the wire: name, value, name, value … */
 
 const okTrailers: readonly string[] = ["grpc-status", "0"];
+
+/** What a server looks for in a call's request headers; undefined where there is none. */
+export interface RequestFields {
+  readonly contentType: string | undefined;
+  /** The earlier of gRPC's and Micro's, in milliseconds. */
+  readonly timeoutMs: number | undefined;
+  readonly encoding: string | undefined;
+  readonly acceptEncoding: string | undefined;
+}
+
+/** Reads them in one pass; the first value of a repeated field counts. */
+export function readRequestFields(fields: readonly string[], from: number): RequestFields {
+  let contentType: string | undefined;
+  let otherContentType: string | undefined;
+  let grpcTimeout: string | undefined;
+  let timeout: string | undefined;
+  let encoding: string | undefined;
+  let acceptEncoding: string | undefined;
+  for (let at = from; at < fields.length; at += 2) {
+    switch (fields[at]) {
+      case "content-type":
+        contentType ??= fields[at + 1];
+        break;
+      case "x-content-type":
+        otherContentType ??= fields[at + 1];
+        break;
+      case "grpc-timeout":
+        grpcTimeout ??= fields[at + 1];
+        break;
+      case "timeout":
+        timeout ??= fields[at + 1];
+        break;
+      case "grpc-encoding":
+        encoding ??= fields[at + 1];
+        break;
+      case "grpc-accept-encoding":
+        acceptEncoding ??= fields[at + 1];
+        break;
+    }
+  }
+  const timeoutMs =
+    grpcTimeout === undefined && timeout === undefined ? undefined : earlierTimeoutMs(grpcTimeout, timeout);
+  return { contentType: contentType ?? otherContentType, timeoutMs, encoding, acceptEncoding };
+}
 
 /** The request headers of a call (gRPC over HTTP/2, Requests; wire §2). Throws 400 for metadata that no header can carry. */
 export function requestFields(start: CallStart, authority: string, isTls: boolean): string[] {
@@ -37,16 +81,28 @@ export function requestFields(start: CallStart, authority: string, isTls: boolea
 /** The time left, in gRPC's header and in Micro's, which is in nanoseconds (wire §2.2). */
 export function pushDeadline(fields: string[], deadline: Date): void {
   const left = Math.max(1, deadline.getTime() - Date.now());
-  fields.push("grpc-timeout", formatGrpcTimeout(left), "timeout", `${Math.round(left)}000000`);
+  // Calls with the same time left come many at once.
+  if (left !== lastLeft.ms) lastLeft = { ms: left, grpc: formatGrpcTimeout(left), micro: `${Math.round(left)}000000` };
+  fields.push("grpc-timeout", lastLeft.grpc, "timeout", lastLeft.micro);
 }
 
+let lastLeft = { ms: 0, grpc: "", micro: "" };
+
 /** The response headers of a call. */
-export function responseFields(contentType: string, metadata: Metadata, isCompressed: boolean): string[] {
+export function responseFields(contentType: string, metadata: Metadata, isCompressed: boolean): readonly string[] {
+  if (!isCompressed && isEmpty(metadata)) return bareResponse(contentType);
   const fields = [":status", "200", "content-type", contentType];
   if (isCompressed) fields.push("grpc-encoding", "gzip");
   pushMetadata(fields, metadata);
   return fields;
 }
+
+function bareResponse(contentType: string): readonly string[] {
+  if (lastBare[3] !== contentType) lastBare = [":status", "200", "content-type", contentType];
+  return lastBare;
+}
+
+let lastBare: readonly string[] = [];
 
 /** The trailers that end a call. */
 export function trailerFields({ code, message, details, trailers }: Status): readonly string[] {
@@ -72,15 +128,18 @@ const sendable = /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-
 function pushMetadata(fields: string[], metadata: Metadata): void {
   for (const key in metadata) {
     const value = metadata[key] as string;
-    if (sendable.test(value)) {
-      const name = nameOf(key);
-      if (name !== undefined) fields.push(name, value);
-    } else pushOddValue(fields, key, value);
+    const known = knownName(key);
+    if (known.lastSent === value) fields.push(key, value);
+    else if (!sendable.test(value)) pushOddValue(fields, known.name, value);
+    else if (known.name !== undefined) {
+      // A long value is mostly the same token again.
+      if (known.name === key && value.length > 40) known.lastSent = value;
+      fields.push(known.name, value);
+    }
   }
 }
 
-function pushOddValue(fields: string[], key: string, value: string): void {
-  const name = nameOf(key);
+function pushOddValue(fields: string[], name: string | undefined, value: string): void {
   if (name === undefined) return;
   const trimmed = String(value).replace(/^[\t ]+|[\t ]+$/g, "");
   if (trimmed !== "" && !sendable.test(trimmed)) {
@@ -93,18 +152,24 @@ function pushOddValue(fields: string[], key: string, value: string): void {
 }
 
 /** Keys seen before, so that each is looked at once; bounded, since callers choose them. */
-const knownNames = new Map<string, string>();
+const knownNames = new Map<string, KnownName>();
 const maxKnownNames = 2000;
 
-/** The key as a header name; undefined for a reserved or malformed one. */
-function nameOf(key: string): string | undefined {
+interface KnownName {
+  /** The key as a header name; undefined for a reserved or malformed one. */
+  readonly name: string | undefined;
+  /** A value that was found sendable. */
+  lastSent: string | undefined;
+}
+
+function knownName(key: string): KnownName {
   const known = knownNames.get(key);
-  if (known !== undefined) return known === "" ? undefined : known;
+  if (known !== undefined) return known;
   const name = key.toLowerCase();
-  const isAllowed = isMetadataKey(name);
+  const added: KnownName = { name: isMetadataKey(name) ? name : undefined, lastSent: undefined };
   if (knownNames.size >= maxKnownNames) knownNames.clear();
-  knownNames.set(key, isAllowed ? name : "");
-  return isAllowed ? name : undefined;
+  knownNames.set(key, added);
+  return added;
 }
 
 /** The metadata in a header list: reserved and malformed keys left out, repeated ones joined with ", ". */
@@ -113,7 +178,7 @@ export function metadataOf(fields: readonly string[], from = 0): Metadata {
   for (let at = from; at < fields.length; at += 2) {
     const key = fields[at] as string;
     const value = fields[at + 1] as string;
-    if (nameOf(key) === undefined) continue;
+    if (knownName(key).name === undefined) continue;
     const before = metadata[key];
     metadata[key] = before === undefined ? value : `${before}, ${value}`;
   }

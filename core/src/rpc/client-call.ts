@@ -4,10 +4,9 @@ import { fieldOf, metadataOf, statusOfFields } from "./call-fields.ts";
 import { deadlinePassed, notGrpc, statusOfAbort, statusOfClose } from "./call-status.ts";
 import { compress, encodingOf } from "./compression.ts";
 import { deadlines, type Timed } from "./deadline-wheel.ts";
-import { ErrorCode } from "./http2/protocol.ts";
+import { ErrorCode, Prefix } from "./http2/protocol.ts";
 import type { Stream, StreamClose } from "./http2/stream.ts";
 import { MessageQueue } from "./message-queue.ts";
-import { messagePrefix } from "./message-reader.ts";
 import { Outgoing, type StreamSource } from "./outgoing.ts";
 import { type CallStart, type ClientCall, type SendOptions, type Status, StatusError } from "./transport.ts";
 
@@ -85,14 +84,14 @@ export class Http2ClientCall extends Outgoing implements ClientCall, Timed {
   }
 
   #sendNow(message: Uint8Array, isCompressed: boolean): Promise<void> {
-    if (this.write(messagePrefix(message.length, isCompressed), message, false)) return done;
+    if (this.write(isCompressed ? Prefix.compressed : Prefix.plain, message, false)) return done;
     if (this.#drained === undefined) this.#drained = Promise.withResolvers<void>();
     return this.#drained.promise;
   }
 
   end(): void {
     const end = () => {
-      if (this.#ended === undefined) this.write(undefined, nothing, true);
+      if (this.#ended === undefined) this.write(Prefix.none, nothing, true);
     };
     if (this.#sending === undefined) end();
     else this.#sending.then(end, end);

@@ -54,15 +54,19 @@ export class RpcClient implements AsyncDisposable {
   }
 
   /** One request, one reply, both as bytes in the format given. `endpoint` is `Handler.Method`. */
-  async unary(service: string, endpoint: string, request: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
-    const deadline = deadlineOf(options, defaultTimeoutMs);
+  unary(service: string, endpoint: string, request: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
     try {
-      const prepared = this.#prepare(service, endpoint, options, deadline);
-      const { address, start } = prepared instanceof Promise ? await prepared : prepared;
-      return await this.#connections.unary(address, start, request, options.signal);
+      const prepared = this.#prepare(service, endpoint, options, deadlineOf(options, defaultTimeoutMs));
+      return prepared instanceof Promise
+        ? prepared.then((ready) => this.#unary(ready, request, options))
+        : this.#unary(prepared, request, options);
     } catch (error) {
-      throw error instanceof StatusError ? errorOf(error.status, clientId) : error;
+      return Promise.reject(error);
     }
+  }
+
+  #unary({ address, start }: Prepared, request: Uint8Array, { signal }: CallOptions): Promise<Uint8Array> {
+    return this.#connections.unary(address, start, request, signal, errorOfStatus);
   }
 
   /** One request, many replies. Leaving the loop early cancels the call. */
@@ -290,6 +294,10 @@ async function reply(call: ClientCall): Promise<Uint8Array> {
 
 function throwUnlessOk(status: Status): void {
   if (status.code !== GrpcStatus.ok) throw errorOf(status, clientId);
+}
+
+function errorOfStatus(status: Status): MicroError {
+  return errorOf(status, clientId);
 }
 
 function parseReply(bytes: Uint8Array, service: string, endpoint: string): unknown {

@@ -4,7 +4,7 @@ import { Http2ClientCall } from "./client-call.ts";
 import type { KeepaliveOptions } from "./http2/keepalive.ts";
 import { defaultLimits, type Limits } from "./http2/limits.ts";
 import { NodeConnections, type NodeOptions } from "./node-connections.ts";
-import { type CallStart, type ClientCall, defaultMaxMessageBytes } from "./transport.ts";
+import { type CallStart, type ClientCall, defaultMaxMessageBytes, type Status } from "./transport.ts";
 import { UnaryCall } from "./unary-call.ts";
 
 export interface ConnectionsOptions {
@@ -59,11 +59,17 @@ export class Connections implements AsyncDisposable {
     return new Http2ClientCall(node, fields, address, start, signal, this.maxMessageBytes);
   }
 
-  /** A unary call in one step. Rejects with a StatusError. Throws 400 like `open`. */
-  unary(address: string, start: CallStart, request: Uint8Array, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  /** A unary call in one step. Rejects with what `errorOf` makes of its status. Throws 400 like `open`. */
+  unary(
+    address: string,
+    start: CallStart,
+    request: Uint8Array,
+    signal: AbortSignal | undefined,
+    errorOf: (status: Status) => Error,
+  ): Promise<Uint8Array> {
     const node = this.node(address);
     const fields = requestFields(start, node.authority, node.isTls);
-    return new UnaryCall(node, fields, address, start, signal, this.maxMessageBytes).run(request);
+    return new UnaryCall(node, fields, address, start, signal, this.maxMessageBytes, errorOf).run(request);
   }
 
   /** The connections to one address; throws 400 when it is malformed. */

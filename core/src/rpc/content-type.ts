@@ -3,6 +3,8 @@ import { MicroError } from "../errors.ts";
 
 /** How messages are written under a content type (wire §2.2). Throws 400 for one that isn't known. */
 export function formatOf(contentType: string): Format {
+  // What nearly all calls have.
+  if (contentType === contentTypes.proto || contentType === "application/grpc") return "proto";
   const type = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   switch (type) {
     case "application/json":

@@ -39,23 +39,12 @@ export function deadlineFrom(
   headers: Readonly<Record<string, string | string[] | undefined>>,
   now = Date.now(),
 ): Date | undefined {
-  const ms = earlier(first(headers["grpc-timeout"]), first(headers["timeout"]));
+  const ms = earlierTimeoutMs(first(headers["grpc-timeout"]), first(headers["timeout"]));
   return ms === undefined ? undefined : new Date(now + ms);
 }
 
-/** The same from a list of name, value, name, value …, as the milliseconds left. */
-export function timeoutMsOf(fields: readonly string[]): number | undefined {
-  let standard: string | undefined;
-  let micro: string | undefined;
-  for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at];
-    if (name === "grpc-timeout") standard ??= fields[at + 1];
-    else if (name === "timeout") micro ??= fields[at + 1];
-  }
-  return standard === undefined && micro === undefined ? undefined : earlier(standard, micro);
-}
-
-function earlier(grpcTimeout: string | undefined, timeout: string | undefined): number | undefined {
+/** The earlier of both, as the milliseconds left. */
+export function earlierTimeoutMs(grpcTimeout: string | undefined, timeout: string | undefined): number | undefined {
   const standard = parseGrpcTimeout(grpcTimeout);
   const micro = parseNanoseconds(timeout);
   return standard === undefined || micro === undefined ? (standard ?? micro) : Math.min(standard, micro);

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { formatAddress, parseAddress } from "./address.ts";
-import { fieldOf } from "./call-fields.ts";
+import { readRequestFields } from "./call-fields.ts";
 import type { KeepaliveOptions } from "./http2/keepalive.ts";
 import { defaultLimits, type Limits } from "./http2/limits.ts";
 import type { RequestHead } from "./http2/message-head.ts";
@@ -96,9 +96,10 @@ function serveConnection(
   // Calls begin when all that came with them is there: most have their message by then.
   let begun: Http2ServerCall[] = [];
   const onRequest = (stream: Stream, head: RequestHead, fields: string[]): StreamEvents => {
-    const contentType = fieldOf(fields, "content-type") ?? fieldOf(fields, "x-content-type") ?? "";
+    const known = readRequestFields(fields, head.fieldsFrom);
+    const contentType = known.contentType ?? "";
     if (!isGrpc(head, contentType)) return new NotGrpc(stream, head);
-    const call = new Http2ServerCall(stream, head, fields, contentType, maxBytes, peer);
+    const call = new Http2ServerCall(stream, head, fields, contentType, known, maxBytes, peer);
     begun.push(call);
     return call;
   };

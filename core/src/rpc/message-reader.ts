@@ -1,4 +1,5 @@
 import { GrpcStatus } from "../errors.ts";
+import { prefixBytes } from "./http2/protocol.ts";
 import { StatusError } from "./transport.ts";
 
 /** Takes whole messages. `wireBytes` of the stream's window belong to the message until it has been read. */
@@ -6,7 +7,6 @@ export interface MessageSink {
   onMessage(message: Uint8Array, isCompressed: boolean, wireBytes: number): void;
 }
 
-const prefixBytes = 5;
 /** A message may claim to be long: memory is taken as its bytes come. */
 const firstAllocationBytes = 64 * 1024;
 
@@ -17,7 +17,7 @@ const firstAllocationBytes = 64 * 1024;
 export class MessageReader {
   readonly #maxBytes: number;
   readonly #sink: MessageSink;
-  readonly #prefix = new Uint8Array(prefixBytes);
+  #prefix: Uint8Array = none;
   #prefixFilled = 0;
   #length = -1;
   #isCompressed = false;
@@ -70,9 +70,7 @@ export class MessageReader {
   #begin(prefix: Uint8Array, at: number): void {
     const flags = prefix[at] as number;
     if (flags > 1) throw failure(GrpcStatus.internal, `a message begins with the flags 0x${flags.toString(16)}`);
-    const length =
-      (prefix[at + 1] as number) * 0x1000000 +
-      (((prefix[at + 2] as number) << 16) | ((prefix[at + 3] as number) << 8) | (prefix[at + 4] as number));
+    const length = lengthAt(prefix, at + 1);
     if (length > this.#maxBytes)
       throw failure(
         GrpcStatus.resourceExhausted,
@@ -90,6 +88,7 @@ export class MessageReader {
   }
 
   #fillPrefix(bytes: Buffer, from: number, end: number): number {
+    if (this.#prefixFilled === 0) this.#prefix = new Uint8Array(prefixBytes);
     let at = from;
     while (at < end && this.#prefixFilled < prefixBytes) this.#prefix[this.#prefixFilled++] = bytes[at++] as number;
     this.#heldBytes += at - from;
@@ -134,15 +133,19 @@ function failure(code: number, message: string): StatusError {
   return new StatusError({ code, message, trailers: {} });
 }
 
-/** The prefix of a message: one byte of flags, four of length. */
-export function messagePrefix(length: number, isCompressed: boolean): Uint8Array {
-  scratch[0] = isCompressed ? 1 : 0;
-  scratch[1] = length >>> 24;
-  scratch[2] = (length >>> 16) & 0xff;
-  scratch[3] = (length >>> 8) & 0xff;
-  scratch[4] = length & 0xff;
-  return scratch;
+/**
+ * The message that bytes[start, end) are as a whole, uncompressed and within the limit; undefined when they are anything else, which a
+ * MessageReader looks into.
+ */
+export function soleMessage(bytes: Buffer, start: number, end: number, maxBytes: number): Uint8Array | undefined {
+  const length = end - start - prefixBytes;
+  if (length < 0 || length > maxBytes || bytes[start] !== 0) return undefined;
+  return lengthAt(bytes, start + 1) === length ? bytes.subarray(start + prefixBytes, end) : undefined;
 }
 
-/** One buffer for all prefixes: whoever gets it copies it at once. */
-const scratch = new Uint8Array(prefixBytes);
+function lengthAt(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] as number) * 0x1000000 +
+    (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))
+  );
+}

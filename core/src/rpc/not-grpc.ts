@@ -1,4 +1,5 @@
 import type { RequestHead } from "./http2/message-head.ts";
+import { Prefix } from "./http2/protocol.ts";
 import type { Stream, StreamEvents } from "./http2/stream.ts";
 
 /** Whether a request is a call: gRPC, or Micro's JSON and protobuf without the gRPC name (wire §2.2). */
@@ -23,7 +24,7 @@ export class NotGrpc implements StreamEvents {
     const isHead = this.#method === "HEAD";
     const fields = [":status", status, "content-type", "text/plain", "content-length", String(hint.length)];
     this.#stream.sendHeaders(fields, isHead);
-    if (!isHead) this.#stream.write(undefined, hint, true);
+    if (!isHead) this.#stream.write(Prefix.none, hint, true);
   }
 
   onData(_: Buffer, start: number, end: number): void {

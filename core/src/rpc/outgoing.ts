@@ -1,4 +1,5 @@
 import type { ClientConnection } from "./http2/client-connection.ts";
+import { Prefix } from "./http2/protocol.ts";
 import type { Stream, StreamClose, StreamEvents } from "./http2/stream.ts";
 
 /** Finds a stream for a call: now, or when there is room. */
@@ -13,7 +14,7 @@ const maxReplayBytes = 256 * 1024;
 const maxAttempts = 3;
 
 interface Sent {
-  readonly head: Uint8Array | undefined;
+  readonly prefix: Prefix;
   readonly body: Uint8Array;
   readonly isEnd: boolean;
 }
@@ -27,7 +28,11 @@ export abstract class Outgoing implements StreamEvents {
   readonly waitForReady: boolean;
   protected stream: Stream | undefined = undefined;
   readonly #source: StreamSource;
-  #sent: Sent[] | undefined = undefined;
+  /** The first piece sent, in three fields: most calls have one only. */
+  #firstPrefix: Prefix = Prefix.none;
+  #firstBody: Uint8Array | undefined = undefined;
+  #isFirstEnd = false;
+  #more: Sent[] | undefined = undefined;
   #sentBytes = 0;
   #attempts = 1;
   #isAnswered = false;
@@ -55,9 +60,10 @@ export abstract class Outgoing implements StreamEvents {
   attach(connection: ClientConnection): void {
     const stream = connection.request(this.fields, this);
     this.stream = stream;
-    if (this.#sent === undefined) return;
-    let isRoom = true;
-    for (const { head, body, isEnd } of this.#sent) isRoom = stream.write(head, body, isEnd);
+    if (this.#firstBody === undefined) return;
+    let isRoom = stream.write(this.#firstPrefix, this.#firstBody, this.#isFirstEnd);
+    if (this.#more !== undefined)
+      for (const { prefix, body, isEnd } of this.#more) isRoom = stream.write(prefix, body, isEnd);
     if (isRoom && !stream.isLocalEnded) this.onWritable();
   }
 
@@ -67,24 +73,31 @@ export abstract class Outgoing implements StreamEvents {
   }
 
   /** Sends part of the request; false when it has to wait, and `onWritable` follows. */
-  protected write(head: Uint8Array | undefined, body: Uint8Array, isEnd: boolean): boolean {
+  protected write(prefix: Prefix, body: Uint8Array, isEnd: boolean): boolean {
     if (this.#isOver) return true;
     const { stream } = this;
-    if (!this.#isAnswered) this.#keep(head, body, isEnd);
-    return stream === undefined ? false : stream.write(head, body, isEnd);
+    if (!this.#isAnswered) this.#keep(prefix, body, isEnd);
+    return stream === undefined ? false : stream.write(prefix, body, isEnd);
   }
 
   /** What was sent before there is an answer can be sent again, as long as it is little. Without a stream it must be kept. */
-  #keep(head: Uint8Array | undefined, body: Uint8Array, isEnd: boolean): void {
+  #keep(prefix: Prefix, body: Uint8Array, isEnd: boolean): void {
     this.#sentBytes += body.length;
     if (this.#sentBytes > maxReplayBytes && this.stream !== undefined) {
       this.#isAnswered = true;
-      this.#sent = undefined;
+      this.#drop();
       return;
     }
-    const kept = { head: head === undefined ? undefined : head.slice(), body, isEnd };
-    if (this.#sent === undefined) this.#sent = [kept];
-    else this.#sent.push(kept);
+    if (this.#firstBody === undefined) {
+      this.#firstPrefix = prefix;
+      this.#firstBody = body;
+      this.#isFirstEnd = isEnd;
+    } else if (this.#more === undefined) this.#more = [{ prefix, body, isEnd }];
+    else this.#more.push({ prefix, body, isEnd });
+  }
+
+  #drop(): void {
+    this.#firstBody = this.#more = undefined;
   }
 
   protected consumed(bytes: number): void {
@@ -95,7 +108,7 @@ export abstract class Outgoing implements StreamEvents {
   protected abandon(code: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#sent = undefined;
+    this.#drop();
     const { stream } = this;
     if (stream === undefined) this.#source.forget(this);
     // A stream that both sides have ended closes by itself.
@@ -104,7 +117,7 @@ export abstract class Outgoing implements StreamEvents {
 
   onHeaders(fields: string[], isEnd: boolean): void {
     this.#isAnswered = true;
-    this.#sent = undefined;
+    this.#drop();
     this.onResponse(fields, isEnd);
   }
 
@@ -122,7 +135,7 @@ export abstract class Outgoing implements StreamEvents {
   #over(close: StreamClose | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#sent = undefined;
+    this.#drop();
     this.onOver(close);
   }
 }

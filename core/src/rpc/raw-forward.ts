@@ -1,6 +1,6 @@
 import { pushDeadline } from "./call-fields.ts";
 import { nodeLost, notGrpc, statusOfClose } from "./call-status.ts";
-import { ErrorCode } from "./http2/protocol.ts";
+import { ErrorCode, Prefix } from "./http2/protocol.ts";
 import type { StreamClose } from "./http2/stream.ts";
 import type { NodeConnections } from "./node-connections.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -50,10 +50,10 @@ export class RawForward extends Outgoing {
 
   readonly #fromCaller: RawSink = {
     onData: (bytes, start, end, isEnd) => {
-      if (this.write(undefined, bytes.subarray(start, end), isEnd)) this.#call.stream.consumed(end - start);
+      if (this.write(Prefix.none, bytes.subarray(start, end), isEnd)) this.#call.stream.consumed(end - start);
       else this.#owedToCaller += end - start;
     },
-    onEnd: () => void this.write(undefined, nothing, true),
+    onEnd: () => void this.write(Prefix.none, nothing, true),
     onWritable: () => {
       this.consumed(this.#owedToNode);
       this.#owedToNode = 0;
@@ -77,7 +77,7 @@ export class RawForward extends Outgoing {
   }
 
   onData(bytes: Buffer, start: number, end: number): void {
-    if (this.#call.stream.write(undefined, bytes.subarray(start, end), false)) this.consumed(end - start);
+    if (this.#call.stream.write(Prefix.none, bytes.subarray(start, end), false)) this.consumed(end - start);
     else this.#owedToNode += end - start;
   }
 

@@ -16,6 +16,20 @@ export interface CallPath {
 
 /** Reads `/service.Handler/Method`. Throws gRPC status 3 with the original's wording, which command lines match on (wire §4). */
 export function parsePath(path: string): CallPath {
+  const known = knownPaths.get(path);
+  if (known !== undefined) return known;
+  const parsed = splitPath(path);
+  if (knownPaths.size >= maxKnownPaths) knownPaths.clear();
+  if (path.length <= longestKnownPath) knownPaths.set(path, parsed);
+  return parsed;
+}
+
+/** Paths read before; bounded, since callers choose them. */
+const knownPaths = new Map<string, CallPath>();
+const maxKnownPaths = 2000;
+const longestKnownPath = 200;
+
+function splitPath(path: string): CallPath {
   const [empty, first, method, ...more] = path.split("/");
   if (empty !== "" || !first || !method || more.length > 0) {
     throw new StatusError({

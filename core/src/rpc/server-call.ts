@@ -1,14 +1,13 @@
 import { GrpcStatus, MicroError } from "../errors.ts";
 import type { Metadata } from "../metadata.ts";
-import { fieldOf, metadataOf, responseFields, trailerFields } from "./call-fields.ts";
+import { metadataOf, type RequestFields, responseFields, trailerFields } from "./call-fields.ts";
 import { compress, encodingOf } from "./compression.ts";
-import { timeoutMsOf } from "./deadline.ts";
 import { deadlines, type Timed } from "./deadline-wheel.ts";
 import type { RequestHead } from "./http2/message-head.ts";
-import { ErrorCode } from "./http2/protocol.ts";
+import { ErrorCode, Prefix } from "./http2/protocol.ts";
 import type { Stream, StreamClose, StreamEvents } from "./http2/stream.ts";
 import { MessageQueue } from "./message-queue.ts";
-import { messagePrefix } from "./message-reader.ts";
+import { soleMessage } from "./message-reader.ts";
 import { okStatus, statusOf } from "./status.ts";
 import type { CallHandler, ServerCall, Status } from "./transport.ts";
 
@@ -34,12 +33,18 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   wheelNext: Timed | undefined = undefined;
   wheelPrevious: Timed | undefined = undefined;
   wheelDue = 0;
+  readonly #known: RequestFields;
   readonly #maxBytes: number;
   readonly #peer: string;
   #metadata: Metadata | undefined;
   #messages: MessageQueue | undefined;
-  /** DATA that came before anybody asked for messages or frames: bytes, start, end, bytes, start, end … */
-  #early: (Buffer | number)[] = [];
+  /** DATA that came before anybody asked for messages or frames: the first piece, then bytes, start, end, bytes, start, end … */
+  #early: Buffer | undefined;
+  #earlyStart = 0;
+  #earlyEnd = 0;
+  #moreEarly: (Buffer | number)[] | undefined;
+  /** The whole request was one message, which has been read. */
+  #isRead = false;
   #raw: RawSink | undefined;
   #isRequestEnded = false;
   #areHeadersSent = false;
@@ -58,6 +63,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
     head: RequestHead,
     fields: string[],
     contentType: string,
+    known: RequestFields,
     maxBytes: number,
     peer: string,
   ) {
@@ -66,9 +72,10 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
     this.fields = fields;
     this.fieldsFrom = head.fieldsFrom;
     this.contentType = contentType;
+    this.#known = known;
     this.#maxBytes = maxBytes;
     this.#peer = peer;
-    const timeoutMs = timeoutMsOf(fields);
+    const { timeoutMs } = known;
     this.deadline = timeoutMs === undefined ? undefined : new Date(Date.now() + timeoutMs);
     if (timeoutMs !== undefined) deadlines.add(this, timeoutMs);
   }
@@ -127,16 +134,44 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   }
 
   read(): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    if (this.#isRead) return this.#failure === undefined ? undefined : Promise.reject(this.#failure);
+    if (this.#messages === undefined) {
+      const sole = this.#takeSole();
+      if (sole !== undefined) return sole;
+    }
     return (this.#messages ?? this.#openMessages()).read();
   }
 
-  #openMessages(): MessageQueue {
-    const messages = new MessageQueue(this.stream, this.#maxBytes, encodingOf(fieldOf(this.fields, "grpc-encoding")));
-    this.#messages = messages;
+  /** The request's only message, when it is here and whole: no queue is made for it. */
+  #takeSole(): Uint8Array | undefined {
     const early = this.#early;
-    this.#early = [];
-    for (let n = 0; n < early.length; n += 3)
-      this.#push(messages, early[n] as Buffer, early[n + 1] as number, early[n + 2] as number);
+    if (early === undefined || !this.#isRequestEnded || this.#moreEarly !== undefined || this.#failure !== undefined)
+      return;
+    const sole = soleMessage(early, this.#earlyStart, this.#earlyEnd, this.#maxBytes);
+    if (sole === undefined) return;
+    encodingOf(this.#known.encoding);
+    this.#early = undefined;
+    this.#isRead = true;
+    this.stream.consumed(this.#earlyEnd - this.#earlyStart);
+    return sole;
+  }
+
+  /** Hands on what came early, with whether it is the last of the request. */
+  #eachEarly(take: (bytes: Buffer, start: number, end: number, isEnd: boolean) => void): void {
+    const early = this.#early;
+    const more = this.#moreEarly ?? [];
+    this.#early = this.#moreEarly = undefined;
+    if (early === undefined) return;
+    const isEnded = this.#isRequestEnded;
+    take(early, this.#earlyStart, this.#earlyEnd, isEnded && more.length === 0);
+    for (let n = 0; n < more.length; n += 3)
+      take(more[n] as Buffer, more[n + 1] as number, more[n + 2] as number, isEnded && n + 3 === more.length);
+  }
+
+  #openMessages(): MessageQueue {
+    const messages = new MessageQueue(this.stream, this.#maxBytes, encodingOf(this.#known.encoding));
+    this.#messages = messages;
+    this.#eachEarly((bytes, start, end) => this.#push(messages, bytes, start, end));
     if (this.#isRequestEnded) messages.end();
     if (this.#failure !== undefined) messages.fail(this.#failure);
     return messages;
@@ -159,19 +194,15 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
 
   /** Whether its frames are gRPC's and nobody has read messages from them. */
   get isRaw(): boolean {
-    return this.#messages === undefined;
+    return this.#messages === undefined && !this.#isRead;
   }
 
   /** Passes the request on frame by frame from here on, instead of messages. Only while `isRaw`. */
   takeRaw(sink: RawSink): void {
     this.#raw = sink;
-    const early = this.#early;
-    this.#early = [];
-    for (let n = 0; n < early.length; n += 3) {
-      const isEnd = this.#isRequestEnded && n + 3 === early.length;
-      sink.onData(early[n] as Buffer, early[n + 1] as number, early[n + 2] as number, isEnd);
-    }
-    if (this.#isRequestEnded && early.length === 0) sink.onEnd();
+    const isEmpty = this.#early === undefined;
+    this.#eachEarly((bytes, start, end, isEnd) => sink.onData(bytes, start, end, isEnd));
+    if (this.#isRequestEnded && isEmpty) sink.onEnd();
     if (this.#isOver) sink.onClose();
   }
 
@@ -188,7 +219,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
 
   compress(on: boolean): void {
     if (on && !this.#announcesGzip) {
-      if (this.#areHeadersSent || !/\bgzip\b/.test(fieldOf(this.fields, "grpc-accept-encoding") ?? "")) return;
+      if (this.#areHeadersSent || !/\bgzip\b/.test(this.#known.acceptEncoding ?? "")) return;
       this.#announcesGzip = true;
     }
     this.#isCompressing = on;
@@ -222,7 +253,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
 
   /** False when it has to wait for the caller to read. */
   protected writeMessage(message: Uint8Array, isCompressed: boolean): boolean {
-    return this.stream.write(messagePrefix(message.length, isCompressed), message, false);
+    return this.stream.write(isCompressed ? Prefix.compressed : Prefix.plain, message, false);
   }
 
   #finish(status: Status): void {
@@ -289,7 +320,16 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
     if (this.#isOver) this.stream.consumed(end - start);
     else if (this.#raw !== undefined) this.#raw.onData(bytes, start, end, false);
     else if (this.#messages !== undefined) this.#push(this.#messages, bytes, start, end);
-    else this.#early.push(bytes, start, end);
+    else this.#keepEarly(bytes, start, end);
+  }
+
+  #keepEarly(bytes: Buffer, start: number, end: number): void {
+    if (this.#early === undefined) {
+      this.#early = bytes;
+      this.#earlyStart = start;
+      this.#earlyEnd = end;
+    } else if (this.#moreEarly === undefined) this.#moreEarly = [bytes, start, end];
+    else this.#moreEarly.push(bytes, start, end);
   }
 
   onEnd(): void {
@@ -306,7 +346,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
 
   onClose(close: StreamClose | undefined): void {
     deadlines.remove(this);
-    this.#early = [];
+    this.#early = this.#moreEarly = undefined;
     this.#drained?.resolve();
     this.#drained = undefined;
     if (this.#isOver) {

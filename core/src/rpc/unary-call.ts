@@ -3,9 +3,9 @@ import { fieldOf, metadataOf, statusOfFields } from "./call-fields.ts";
 import { deadlinePassed, notGrpc, statusOfAbort, statusOfClose } from "./call-status.ts";
 import { compress, decompress, encodingOf } from "./compression.ts";
 import { deadlines, type Timed } from "./deadline-wheel.ts";
-import { ErrorCode } from "./http2/protocol.ts";
+import { ErrorCode, Prefix } from "./http2/protocol.ts";
 import type { StreamClose } from "./http2/stream.ts";
-import { MessageReader, type MessageSink, messagePrefix } from "./message-reader.ts";
+import { MessageReader, type MessageSink, soleMessage } from "./message-reader.ts";
 import { Outgoing, type StreamSource } from "./outgoing.ts";
 import { okStatus } from "./status.ts";
 import { type CallStart, type Status, StatusError } from "./transport.ts";
@@ -19,6 +19,7 @@ export class UnaryCall extends Outgoing implements Timed, MessageSink {
   readonly #start: CallStart;
   readonly #signal: AbortSignal | undefined;
   readonly #maxBytes: number;
+  readonly #errorOf: (status: Status) => Error;
   #onAbort: (() => void) | undefined;
   #resolve: (message: Uint8Array) => void = never;
   #reject: (reason: unknown) => void = never;
@@ -38,12 +39,14 @@ export class UnaryCall extends Outgoing implements Timed, MessageSink {
     start: CallStart,
     signal: AbortSignal | undefined,
     maxBytes: number,
+    errorOf: (status: Status) => Error,
   ) {
     super(source, fields, start.waitForReady === true);
     this.#address = address;
     this.#start = start;
     this.#signal = signal;
     this.#maxBytes = maxBytes;
+    this.#errorOf = errorOf;
   }
 
   run(request: Uint8Array): Promise<Uint8Array> {
@@ -61,7 +64,7 @@ export class UnaryCall extends Outgoing implements Timed, MessageSink {
   #send(request: Uint8Array, isCompressed: boolean): void {
     if (this.#isSettled) return;
     this.open();
-    this.write(messagePrefix(request.length, isCompressed), request, true);
+    this.write(isCompressed ? Prefix.compressed : Prefix.plain, request, true);
   }
 
   #sendCompressed(request: Uint8Array): void {
@@ -90,9 +93,14 @@ export class UnaryCall extends Outgoing implements Timed, MessageSink {
   }
 
   onData(bytes: Buffer, start: number, end: number): void {
-    this.#reader ??= new MessageReader(this.#maxBytes, this);
     this.consumed(end - start);
+    const sole = this.#reader === undefined ? soleMessage(bytes, start, end, this.#maxBytes) : undefined;
+    if (sole !== undefined) {
+      this.onMessage(sole, false);
+      return;
+    }
     try {
+      this.#reader ??= new MessageReader(this.#maxBytes, this);
       this.#reader.push(bytes, start, end);
     } catch (error) {
       if (error instanceof StatusError) this.#fail(error.status);
@@ -145,7 +153,7 @@ export class UnaryCall extends Outgoing implements Timed, MessageSink {
 
   #fail(status: Status): void {
     if (!this.#settle(status)) return;
-    this.#reject(new StatusError(status));
+    this.#reject(this.#errorOf(status));
   }
 
   /** Lets go of everything; false when that has happened before. */

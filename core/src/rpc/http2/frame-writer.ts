@@ -1,6 +1,6 @@
 import { fieldBound, HpackEncoder } from "../hpack/index.ts";
 import type { Output } from "./output.ts";
-import { Flag, FrameType, frameHeaderBytes, maxFrameBytes } from "./protocol.ts";
+import { Flag, FrameType, frameHeaderBytes, maxFrameBytes, Prefix, prefixBytes } from "./protocol.ts";
 
 /** Pending table size updates in front of a header block take no more. */
 const sizeUpdateBytes = 12;
@@ -16,20 +16,15 @@ export class FrameWriter {
     this.output = output;
   }
 
-  /** One DATA frame with `head` and then `body` from `from` to `to`; together at most 16 KiB. */
-  data(
-    streamId: number,
-    head: Uint8Array | undefined,
-    body: Uint8Array,
-    from: number,
-    to: number,
-    isEnd: boolean,
-  ): void {
-    const headBytes = head === undefined ? 0 : head.length;
-    const length = headBytes + to - from;
+  /** One DATA frame with `body` from `from` to `to` behind its prefix; together at most 16 KiB. */
+  data(streamId: number, prefix: Prefix, body: Uint8Array, from: number, to: number, isEnd: boolean): void {
+    const length = to - from + (prefix === Prefix.none ? 0 : prefixBytes);
     let at = this.#begin(length, FrameType.data, isEnd ? Flag.endStream : 0, streamId);
     const { slab } = this.output;
-    if (head !== undefined) for (let n = 0; n < headBytes; n++) slab[at++] = head[n] as number;
+    if (prefix !== Prefix.none) {
+      writePrefix(slab, at, prefix, to - from);
+      at += prefixBytes;
+    }
     if (to - from > shortBytes) slab.set(from === 0 && to === body.length ? body : body.subarray(from, to), at);
     else for (let n = from; n < to; n++) slab[at++] = body[n] as number;
   }
@@ -120,6 +115,15 @@ export class FrameWriter {
     output.used = used + frameHeaderBytes + length;
     return used + frameHeaderBytes;
   }
+}
+
+/** Writes gRPC's prefix of a message: one byte of flags, four of length. */
+export function writePrefix(target: Uint8Array, at: number, prefix: Prefix, length: number): void {
+  target[at] = prefix;
+  target[at + 1] = length >>> 24;
+  target[at + 2] = (length >>> 16) & 0xff;
+  target[at + 3] = (length >>> 8) & 0xff;
+  target[at + 4] = length & 0xff;
 }
 
 function writeHead(slab: Buffer, at: number, length: number, type: number, flags: number, streamId: number): void {

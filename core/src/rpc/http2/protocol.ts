@@ -72,6 +72,14 @@ export const defaultWindowBytes = 65_535;
 export const maxWindowBytes = 2 ** 31 - 1;
 export const maxStreamId = 2 ** 31 - 1;
 
+/**
+ * What stands in front of a piece of a body: nothing, or gRPC's prefix of a message that is the whole piece (gRPC over HTTP/2,
+ * Length-Prefixed-Message). A number, so that nothing has to be made for each message.
+ */
+export const Prefix = { none: -1, plain: 0, compressed: 1 } as const;
+export type Prefix = (typeof Prefix)[keyof typeof Prefix];
+export const prefixBytes = 5;
+
 /** Ends the whole connection with GOAWAY (RFC 9113 §5.4.1). */
 export class ConnectionError extends Error {
   readonly code: number;

@@ -1,6 +1,6 @@
-import type { FrameWriter } from "./frame-writer.ts";
+import { type FrameWriter, writePrefix } from "./frame-writer.ts";
 import type { Limits } from "./limits.ts";
-import { ErrorCode, maxFrameBytes, maxWindowBytes } from "./protocol.ts";
+import { ErrorCode, maxFrameBytes, maxWindowBytes, Prefix, prefixBytes } from "./protocol.ts";
 
 /** How a stream ended other than by both sides' END_STREAM. */
 export interface StreamClose {
@@ -111,23 +111,27 @@ export class Stream {
   }
 
   /**
-   * Sends `head` and `body` as DATA, and END_STREAM with `isEnd`. False when some of it has to wait: then `onWritable` follows, and `body` must
-   * not change until it has gone.
+   * Sends `body` behind its prefix as DATA, and END_STREAM with `isEnd`. False when some of it has to wait: then `onWritable` follows, and
+   * `body` must not change until it has gone.
    */
-  write(head: Uint8Array | undefined, body: Uint8Array, isEnd: boolean): boolean {
+  write(prefix: Prefix, body: Uint8Array, isEnd: boolean): boolean {
     if (this.isClosed || this.isLocalEnded || this.#endAfterQueue) return true;
     const { connection } = this;
-    const length = body.length + (head === undefined ? 0 : head.length);
+    const length = body.length + (prefix === Prefix.none ? 0 : prefixBytes);
     if (this.#queuedBytes === 0 && length <= maxFrameBytes && connection.canSend(length) && length <= this.sendWindow) {
       this.sendWindow -= length;
       connection.sendWindow -= length;
       connection.keepalive.sent();
-      connection.writer.data(this.id, head, body, 0, body.length, isEnd);
+      connection.writer.data(this.id, prefix, body, 0, body.length, isEnd);
       if (isEnd) this.#endLocal();
       return true;
     }
     this.#queue ??= [];
-    if (head !== undefined) this.#enqueue(Buffer.from(head));
+    if (prefix !== Prefix.none) {
+      const head = Buffer.allocUnsafe(prefixBytes);
+      writePrefix(head, 0, prefix, body.length);
+      this.#enqueue(head);
+    }
     this.#enqueue(body);
     if (isEnd) this.#endAfterQueue = true;
     connection.queue(this);
@@ -150,7 +154,7 @@ export class Stream {
   end(): void {
     if (this.isClosed || this.isLocalEnded || this.#endAfterQueue) return;
     if (this.#queuedBytes === 0) {
-      this.connection.writer.data(this.id, undefined, nothing, 0, 0, true);
+      this.connection.writer.data(this.id, Prefix.none, nothing, 0, 0, true);
       this.#endLocal();
       return;
     }
@@ -178,7 +182,7 @@ export class Stream {
     connection.keepalive.sent();
     this.stalledSinceMs = this.#queuedBytes === 0 ? 0 : Date.now();
     const isLast = this.#queuedBytes === 0 && this.#endAfterQueue && this.#trailers === undefined;
-    connection.writer.data(this.id, undefined, first.bytes, first.offset, to, isLast);
+    connection.writer.data(this.id, Prefix.none, first.bytes, first.offset, to, isLast);
     first.offset = to;
     if (to === first.bytes.length) this.#queue?.shift();
     if (this.#queuedBytes === 0) this.#queueGone(isLast);

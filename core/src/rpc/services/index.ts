@@ -1,0 +1,2 @@
+export { Health } from "./health.ts";
+export { type StandardServices, standardServices } from "./standard.ts";

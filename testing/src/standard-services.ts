@@ -1,0 +1,68 @@
+import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import * as grpc from "@grpc/grpc-js";
+import { findMethod, listen, type Method, parsePath, serveMethod } from "@microts/core/rpc";
+import { type StandardServices, standardServices } from "@microts/core/rpc/services";
+
+export interface ServedStandard extends AsyncDisposable {
+  readonly address: string;
+  readonly client: grpc.Client;
+  /** Resolves when no call is being answered. */
+  idle(): Promise<void>;
+}
+
+/** gRPC's standard services on a loopback port, before the methods of other services, and a client of grpc-js. */
+export async function serveStandard(
+  options: StandardServices,
+  methods: readonly Method[] = [],
+): Promise<ServedStandard> {
+  const standard = standardServices(options);
+  const own = new Map(methods.map((method) => [method.name, method]));
+  const running = new Set<Promise<void>>();
+  const listener = await listen(
+    async (call) => {
+      const { service, endpoint } = parsePath(call.path);
+      const method = findMethod(standard.get(service) ?? own, service, endpoint);
+      const serving = serveMethod(call, method, { service, account: undefined, namespace: "micro" });
+      running.add(serving);
+      await serving.finally(() => running.delete(serving));
+    },
+    { address: "127.0.0.1:0" },
+  );
+  const client = new grpc.Client(listener.address, grpc.credentials.createInsecure());
+  return {
+    address: listener.address,
+    client,
+    async idle() {
+      await Promise.allSettled(running);
+    },
+    async [Symbol.asyncDispose]() {
+      client.close();
+      await listener.close(0);
+    },
+  };
+}
+
+/** The path, writer and reader of a protobuf method, as grpc-js takes them. */
+export function partsOf<I extends DescMessage, O extends DescMessage>(method: DescMethod & { input: I; output: O }) {
+  const { input, output } = method;
+  return [
+    `/${method.parent.typeName}/${method.name}`,
+    (message: MessageInitShape<I>) => Buffer.from(toBinary(input, create(input, message))),
+    (bytes: Buffer): MessageShape<O> => fromBinary(output, bytes),
+  ] as const;
+}
+
+/** One reply; rejects with grpc-js's error. */
+export function unaryCall<I extends DescMessage, O extends DescMessage>(
+  client: grpc.Client,
+  method: DescMethod & { input: I; output: O },
+  request: MessageInitShape<I>,
+): Promise<MessageShape<O>> {
+  const [path, write, read] = partsOf(method);
+  const reply = Promise.withResolvers<MessageShape<O>>();
+  client.makeUnaryRequest(path, write, read, request, (error, value) =>
+    error ? reply.reject(error) : reply.resolve(value as MessageShape<O>),
+  );
+  return reply.promise;
+}

@@ -1,3 +1,4 @@
+import type { DescService } from "@bufbuild/protobuf";
 import type { MethodTable } from "@microts/blocks/proxy";
 import type { Endpoint, Registry, ServiceEntry } from "@microts/blocks/registry";
 import { coreServices } from "@microts/core";
@@ -15,6 +16,16 @@ export class CoreServices {
       return [name, new Map(methods.map((method) => [method.name, method]))] as const;
     });
     this.tables = new Map(named);
+  }
+
+  /** The protobuf services that can be called by the names in their files; `Debug` can't, it answers under the name of each service. */
+  descriptors(): DescService[] {
+    const named = [...this.tables].flatMap(([name, methods]) =>
+      [...methods.values()].flatMap(({ descriptor }) =>
+        descriptor?.parent.file.proto.package === name ? descriptor.parent : [],
+      ),
+    );
+    return [...new Set(named)];
   }
 
   /** Lists every service in the registry at the address where the network answers them. They have no lease: they live as long as the registry. */

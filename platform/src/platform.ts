@@ -12,6 +12,7 @@ import { Runtime, runtimeMethods } from "@microts/blocks/runtime";
 import { Blobs, blobMethods, Store, storeMethods } from "@microts/blocks/store";
 import { defaultNamespace, type Log, silent } from "@microts/core";
 import { type CallHandler, Connections, type Listener, listen, parseAddress, RpcClient } from "@microts/core/rpc";
+import { Health } from "@microts/core/rpc/services";
 import { EmbeddedNetwork, EmbeddedRuntime } from "@microts/driver-embedded";
 import { debugMethods } from "@microts/service/debug";
 import { CoreServices } from "./core-services.ts";
@@ -24,6 +25,7 @@ import { type Drivers, openEmbedded } from "./profiles.ts";
 import { RegistryRouter } from "./router.ts";
 import { runtimeOptions } from "./runtime-options.ts";
 import type { Settings } from "./settings.ts";
+import { platformStandardServices } from "./standard-services.ts";
 import { readVersion } from "./version.ts";
 
 export interface Platform extends AsyncDisposable {
@@ -55,11 +57,12 @@ export async function startPlatform(settings: Settings, log: Log = silent): Prom
   await blockList.refresh();
   const core = new CoreServices(coreMethods(drivers, auth, registry, runtimeDriver, blockList, ports.network.address));
   await core.register(registry, ports.network.address, version);
+  const health = new Health();
   const router = new RegistryRouter(view);
   ports.answer(
     proxyHandler({
       router,
-      local: core.tables,
+      local: new Map([...core.tables, ...platformStandardServices(core, health)]),
       connections,
       account: (authorization) => auth.verify(authorization),
       authorize: (account, namespace, service, endpoint) =>
@@ -86,6 +89,7 @@ export async function startPlatform(settings: Settings, log: Log = silent): Prom
     [Symbol.asyncDispose]: () =>
       heldOpen(async () => {
         log.info("micro server is stopping");
+        health.shutDown();
         await running.disposeAsync();
         log.info("micro server has stopped");
       }),

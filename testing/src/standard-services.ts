@@ -66,3 +66,9 @@ export function unaryCall<I extends DescMessage, O extends DescMessage>(
   );
   return reply.promise;
 }
+
+/** How a call ends, whether well or not. */
+export function endOf(call: grpc.ClientReadableStream<unknown>): Promise<grpc.StatusObject> {
+  call.on("error", () => {});
+  return new Promise((resolve) => call.once("status", resolve));
+}

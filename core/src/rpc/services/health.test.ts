@@ -4,7 +4,13 @@ import { once } from "node:events";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import * as grpc from "@grpc/grpc-js";
 import { Health as HealthService, HealthCheckResponse_ServingStatus as Status } from "@microts/proto/grpc/health/v1";
-import { partsOf, type ServedStandard, serveStandard, unaryCall } from "../../../../testing/src/standard-services.ts";
+import {
+  endOf,
+  partsOf,
+  type ServedStandard,
+  serveStandard,
+  unaryCall,
+} from "../../../../testing/src/standard-services.ts";
 import { Health } from "./index.ts";
 
 const { check, list, watch } = HealthService.method;
@@ -88,6 +94,16 @@ describe("grpc.health.v1.Health", () => {
     deepEqual([await all.next(), await up.next()], [Status.NOT_SERVING, Status.NOT_SERVING]);
     health.set("up", true);
     deepEqual([await ask(""), await ask("up")], [Status.NOT_SERVING, Status.NOT_SERVING]);
+    const late = watching("up");
+    equal(await late.next(), Status.NOT_SERVING);
+  });
+
+  it("ends a watch with UNAVAILABLE after the last word of a server that stops", { timeout: 10_000 }, async () => {
+    const { replies, next } = watching("");
+    await next();
+    health.shutDown();
+    equal(await next(), Status.NOT_SERVING);
+    equal((await endOf(replies)).code, grpc.status.UNAVAILABLE);
   });
 
   it("is done with a watcher that goes away", { timeout: 10_000 }, async () => {

@@ -2,6 +2,8 @@ import { Health as HealthService, HealthCheckResponse_ServingStatus as Status } 
 import { MicroError } from "../../errors.ts";
 import { type Method, methodsOf } from "../method.ts";
 
+const id = (rpc: string) => `${HealthService.typeName}.${rpc}`;
+
 /** More are not listed (gRPC health.proto). */
 const maxListed = 100;
 
@@ -41,17 +43,19 @@ export class Health {
     return Object.fromEntries(names.map((name) => [name, this.status(name) ?? Status.SERVICE_UNKNOWN]));
   }
 
-  /** The status now and each one it changes to, until the signal aborts. Who reads slowly misses those in between, never the last. */
+  /**
+   * The status now and each one it changes to, until the signal aborts. Who reads slowly misses those in between, never the last.
+   * Throws 503 after the last word of a server that shuts down: a watcher must not hold up its stop.
+   */
   async *watch(service: string, signal: AbortSignal): AsyncGenerator<Status, void, undefined> {
     let told: Status | undefined;
     while (!signal.aborted) {
       const status = this.status(service) ?? Status.SERVICE_UNKNOWN;
-      if (status === told) {
-        await this.#change(signal);
-      } else {
+      if (status !== told) {
         told = status;
         yield status;
-      }
+      } else if (this.#isShutDown) throw MicroError.unavailable(id("Watch"), "this server is stopping");
+      else await this.#change(signal);
     }
   }
 
@@ -72,7 +76,6 @@ export class Health {
 
 /** The rpcs of `grpc.health.v1.Health`. */
 export function healthMethods(health: Health): Method[] {
-  const id = (rpc: string) => `${HealthService.typeName}.${rpc}`;
   return methodsOf(HealthService, {
     check: async ({ service }) => {
       const status = health.status(service);

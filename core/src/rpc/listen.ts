@@ -100,6 +100,7 @@ function serveConnection(
     const contentType = known.contentType ?? "";
     if (!isGrpc(head, contentType)) return new NotGrpc(stream, head);
     const call = new Http2ServerCall(stream, head, fields, contentType, known, maxBytes, peer);
+    connection.running++;
     begun.push(call);
     return call;
   };
@@ -107,10 +108,7 @@ function serveConnection(
     if (begun.length === 0) return;
     const calls = begun;
     begun = [];
-    for (const call of calls) {
-      connection.running++;
-      call.run(handler, onDone);
-    }
+    for (const call of calls) call.run(handler, onDone);
   };
   const onDone = () => {
     connection.running--;

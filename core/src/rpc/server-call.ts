@@ -101,8 +101,15 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
     return this.#messages?.isCompressed ?? false;
   }
 
-  /** Runs the handler and ends the call with what it says. `onDone` is called when the handler has returned. */
+  /**
+   * Runs the handler, unless the call is over by now, and ends the call with what it says. `onDone` is called when the handler has
+   * returned.
+   */
   run(handler: CallHandler, onDone: () => void): void {
+    if (this.#isOver) {
+      onDone();
+      return;
+    }
     let answer: Promise<void> | void;
     try {
       answer = handler(this);

@@ -70,6 +70,7 @@ export class ClientConnection extends Connection {
       return;
     }
     if (head.status < 200) {
+      this.idle();
       if (isEnd || head.status === 101)
         stream.reset(ErrorCode.protocolError, `malformed response: status ${head.status}`);
       return;

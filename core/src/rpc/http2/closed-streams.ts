@@ -1,4 +1,5 @@
-import { calm, ErrorCode, protocolError } from "./protocol.ts";
+import { overLimit } from "./limits.ts";
+import { ErrorCode, protocolError } from "./protocol.ts";
 import type { Receiver } from "./receiver.ts";
 import type { Stream } from "./stream.ts";
 
@@ -40,14 +41,12 @@ export class ClosedStreams {
     if (streamId === 0 || connection.isIdleStream(streamId))
       throw protocolError(`${frame} on stream ${streamId}, which is idle`);
     if (stream !== undefined) {
-      stream.reset(ErrorCode.streamClosed, `${frame} after END_STREAM`);
+      connection.resetForPeer(stream, ErrorCode.streamClosed, `${frame} after END_STREAM`);
       return;
     }
-    if (this.#resetIds.has(streamId)) {
-      connection.idle();
-      return;
-    }
-    if (!connection.control.take()) throw calm("frames on closed streams");
+    if (this.#resetIds.has(streamId)) return;
+    if (!connection.control.take())
+      throw overLimit(connection.limits, "too many frames on closed streams", "controlBurst");
     connection.writer.rstStream(streamId, ErrorCode.streamClosed);
     this.remember(streamId);
   }

@@ -4,9 +4,9 @@ import { FrameParser } from "./frame-parser.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { Inflow } from "./inflow.ts";
 import { Keepalive, type KeepaliveOptions } from "./keepalive.ts";
-import { Allowance, type Limits } from "./limits.ts";
+import { Allowance, type Limits, limitsText, overLimit } from "./limits.ts";
 import { Output } from "./output.ts";
-import { ConnectionError, calm, defaultWindowBytes, ErrorCode, errorName, Setting } from "./protocol.ts";
+import { ConnectionError, defaultWindowBytes, ErrorCode, errorName, Setting } from "./protocol.ts";
 import { ReceivedFrames } from "./received-frames.ts";
 import type { ReceivedHeaders, Receiver } from "./receiver.ts";
 import { initialPeerSettings, type PeerSettings } from "./settings.ts";
@@ -39,6 +39,7 @@ export abstract class Connection implements Receiver {
   sendWindow = defaultWindowBytes;
   /** Bytes of messages being put together, counted by whoever does it. */
   assemblyBytes = 0;
+  usefulFrames = 0;
   /** Set once the connection takes no more streams: by a GOAWAY of either side, or because it is gone. */
   isDraining = false;
   isClosed = false;
@@ -48,13 +49,13 @@ export abstract class Connection implements Receiver {
   lastPeerStreamId = 0;
   readonly keepalive: Keepalive;
   readonly inflow: Inflow;
-  readonly resets: Allowance;
   readonly control: Allowance;
   unackedSettings = 1;
   readonly #parser: FrameParser;
   readonly #received: ReceivedFrames;
   readonly #closed: ClosedStreams;
   readonly #openedMs = Date.now();
+  readonly #resets: Allowance;
   #idleFrames = 0;
   readonly #turns: Turns;
 
@@ -67,7 +68,7 @@ export abstract class Connection implements Receiver {
     this.inflow = new Inflow(this.writer, limits.connectionWindowBytes);
     this.#turns = new Turns(this);
     this.keepalive = new Keepalive(this, options.keepalive);
-    this.resets = new Allowance(limits.resetBurst, limits.resetsPerSecond);
+    this.#resets = new Allowance(limits.resetBurst, limits.resetsPerSecond);
     this.control = new Allowance(limits.controlBurst, limits.controlBurst / 10);
     this.#closed = new ClosedStreams(this);
     this.#received = new ReceivedFrames(this, this.#closed);
@@ -103,7 +104,7 @@ export abstract class Connection implements Receiver {
     try {
       this.#parser.push(chunk);
     } catch (error) {
-      if (error instanceof ConnectionError) this.fail(error.code, error.message);
+      if (error instanceof ConnectionError) this.fail(error.code, error.message, error.debugData);
       else this.fail(ErrorCode.internalError, "internal error");
     }
   }
@@ -123,14 +124,26 @@ export abstract class Connection implements Receiver {
     this.#turns.run();
   }
 
-  /** Counts a frame that nothing useful came with. */
+  /** Counts a frame that nothing useful came with. Looks at the useful ones only at the limit: they are many and cost no more than a count. */
   idle(): void {
-    if (++this.#idleFrames > this.limits.idleFrameBurst) throw calm("frames without a use");
+    const { idleFrameBurst } = this.limits;
+    if (++this.#idleFrames <= idleFrameBurst) return;
+    this.#idleFrames = Math.max(0, this.#idleFrames - idlePerUseful * this.usefulFrames);
+    this.usefulFrames = 0;
+    if (this.#idleFrames > idleFrameBurst)
+      throw overLimit(this.limits, "too many frames without a use", "idleFrameBurst");
   }
 
-  /** Counts a useful frame, sent or received. */
-  useful(): void {
-    this.#idleFrames = this.#idleFrames > idlePerUseful ? this.#idleFrames - idlePerUseful : 0;
+  /** Only clients are held to it: what a server resets are this side's own calls. */
+  countReset(): void {
+    if (this.isServer && !this.#resets.take())
+      throw overLimit(this.limits, "too many reset or refused calls", "resetBurst", "resetsPerSecond");
+  }
+
+  /** Counts like a reset of the peer itself: else it could have the work of as many calls as it likes (CVE-2025-8671). */
+  resetForPeer(stream: Stream, code: number, message: string): void {
+    this.countReset();
+    stream.reset(code, message);
   }
 
   /** Received bytes have left a stream. */
@@ -155,9 +168,9 @@ export abstract class Connection implements Receiver {
   }
 
   /** Ends the connection with GOAWAY because of what the peer did. */
-  fail(code: number, message: string): void {
+  fail(code: number, message: string, debugData = message): void {
     if (this.isClosed) return;
-    this.goaway(code, message);
+    this.goaway(code, debugData);
     this.end(`${errorName(code)}: ${message}`);
   }
 
@@ -198,19 +211,23 @@ export abstract class Connection implements Receiver {
 
   /** Once a second: what took too long. */
   onSweep(nowMs: number): void {
-    const { handshakeMs, stallMs, maxPendingBytes } = this.limits;
+    const { limits } = this;
+    const { handshakeMs, stallMs, maxPendingBytes } = limits;
     const { pendingBytes, lastProgressMs } = this.output;
     const isLate = (sinceMs: number, limitMs: number) => sinceMs > 0 && nowMs - sinceMs > limitMs;
     if ((!this.isReady || this.unackedSettings > 0) && isLate(this.#openedMs, handshakeMs))
-      this.fail(ErrorCode.settingsTimeout, "no preface and settings in time");
+      this.fail(ErrorCode.settingsTimeout, `no preface and settings in time ${limitsText(limits, "handshakeMs")}`);
     else if (isLate(this.#received.unfinishedSinceMs, handshakeMs))
-      this.fail(ErrorCode.enhanceYourCalm, "a header block wasn't finished in time");
+      this.fail(
+        ErrorCode.enhanceYourCalm,
+        `a header block wasn't finished in time ${limitsText(limits, "handshakeMs")}`,
+      );
     else if (pendingBytes > maxPendingBytes || (pendingBytes > 0 && isLate(lastProgressMs, stallMs)))
-      this.destroy("the peer doesn't read what it asked for");
+      this.destroy(`the peer doesn't read what it asked for ${limitsText(limits, "stallMs", "maxPendingBytes")}`);
     else {
       for (const stream of this.streams.values())
         if (stream.isEnding && isLate(stream.stalledSinceMs, stallMs))
-          stream.reset(ErrorCode.cancel, "the peer stopped reading");
+          stream.reset(ErrorCode.cancel, `the peer stopped reading ${limitsText(limits, "stallMs")}`);
       this.keepalive.check(nowMs);
     }
   }

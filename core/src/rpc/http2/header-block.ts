@@ -1,5 +1,4 @@
-import type { Limits } from "./limits.ts";
-import { ConnectionError, ErrorCode } from "./protocol.ts";
+import { type Limits, overLimit } from "./limits.ts";
 
 /** The pieces of a header block that came in HEADERS and CONTINUATION frames (RFC 9113 §6.10), within the limits. */
 export class HeaderBlock {
@@ -20,10 +19,12 @@ export class HeaderBlock {
 
   /** Throws a ConnectionError when there are too many pieces or bytes. */
   add(bytes: Buffer, start: number, end: number): void {
-    const { maxContinuations, maxHeaderBlockBytes } = this.#limits;
+    const limits = this.#limits;
     this.#length += end - start;
-    if (this.#pieces.length > maxContinuations || this.#length > maxHeaderBlockBytes)
-      throw new ConnectionError(ErrorCode.enhanceYourCalm, "the header block is too long");
+    if (this.#pieces.length > limits.maxContinuations)
+      throw overLimit(limits, "a header block has too many CONTINUATION frames", "maxContinuations");
+    if (this.#length > limits.maxHeaderBlockBytes)
+      throw overLimit(limits, "a header block is too long", "maxHeaderBlockBytes");
     this.#pieces.push(bytes.subarray(start, end));
   }
 

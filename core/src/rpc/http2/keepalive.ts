@@ -78,11 +78,16 @@ export class Keepalive {
     return this.#strikes <= maxStrikes;
   }
 
+  /** What a peer that asked too often is held to. */
+  get intervalText(): string {
+    return `(keepalive.minIntervalMs = ${this.#options.minIntervalMs})`;
+  }
+
   check(nowMs: number): void {
     const { timeoutMs, withoutCalls } = this.#options;
     if (this.#askedMs !== undefined) {
       if (nowMs - this.#askedMs >= timeoutMs)
-        this.#connection.fail(ErrorCode.noError, "keepalive timed out: no answer to a PING");
+        this.#connection.fail(ErrorCode.noError, `no answer to a PING (keepalive.timeoutMs = ${timeoutMs})`);
       return;
     }
     if (nowMs - this.#heardMs < this.#afterMs || !(withoutCalls || this.#connection.streams.size > 0)) return;

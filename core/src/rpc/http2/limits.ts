@@ -1,3 +1,5 @@
+import { ConnectionError, ErrorCode } from "./protocol.ts";
+
 /** What one peer may cost this side. Every limit is per connection unless it says otherwise. */
 export interface Limits {
   /** Calls at once; the server announces it, and refuses more (RFC 9113 §5.1.2). Default 1,000. */
@@ -20,9 +22,12 @@ export interface Limits {
   readonly resetBurst: number;
   /** … and so many a second for long. Default 100. */
   readonly resetsPerSecond: number;
-  /** PING and SETTINGS frames at once. Default 100; a tenth of it a second for long. */
+  /** PING, SETTINGS and GOAWAY frames at once. Default 100; a tenth of it a second for long. */
   readonly controlBurst: number;
-  /** PRIORITY, WINDOW_UPDATE, empty DATA and unknown frames that no useful frame stands against. Default 2,000. */
+  /**
+   * PRIORITY, WINDOW_UPDATE, empty DATA, acknowledgements, unknown frames and those of streams that are over. A frame with a use, sent or
+   * received, stands against four of them. Default 2,000.
+   */
   readonly idleFrameBurst: number;
   /** A peer that takes nothing of what waits for it for so long is cut off. Default 60 s. */
   readonly stallMs: number;
@@ -49,6 +54,16 @@ export const defaultLimits: Limits = {
   maxPendingBytes: 8 * 1024 * 1024,
   maxAssemblyBytes: 256 * 1024 * 1024,
 };
+
+/** Limits by name and value, as the errors of this side tell them to whoever has to change one. */
+export function limitsText(limits: Limits, ...names: readonly (keyof Limits)[]): string {
+  return `(${names.map((name) => `limits.${name} = ${limits[name]}`).join(", ")})`;
+}
+
+/** ENHANCE_YOUR_CALM: the peer sent too much of something. */
+export function overLimit(limits: Limits, what: string, ...names: readonly (keyof Limits)[]): ConnectionError {
+  return new ConnectionError(ErrorCode.enhanceYourCalm, `${what} ${limitsText(limits, ...names)}`);
+}
 
 /** A token bucket: `burst` at once, `perSecond` for long. */
 export class Allowance {

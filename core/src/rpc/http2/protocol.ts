@@ -83,10 +83,14 @@ export const prefixBytes = 5;
 /** Ends the whole connection with GOAWAY (RFC 9113 §5.4.1). */
 export class ConnectionError extends Error {
   readonly code: number;
-  constructor(code: number, message: string) {
+  /** What the peer is told. */
+  readonly debugData: string;
+
+  constructor(code: number, message: string, debugData = message) {
     super(message);
     this.name = "ConnectionError";
     this.code = code;
+    this.debugData = debugData;
   }
 }
 
@@ -98,9 +102,4 @@ export function protocolError(message: string): ConnectionError {
 /** FRAME_SIZE_ERROR: a frame's length can't be right. */
 export function frameSizeError(message: string): ConnectionError {
   return new ConnectionError(ErrorCode.frameSizeError, message);
-}
-
-/** ENHANCE_YOUR_CALM: the peer sent too many of something. */
-export function calm(what: string): ConnectionError {
-  return new ConnectionError(ErrorCode.enhanceYourCalm, `too many ${what}`);
 }

@@ -1,7 +1,7 @@
 import type { ClosedStreams } from "./closed-streams.ts";
+import { limitsText, overLimit } from "./limits.ts";
 import {
   ConnectionError,
-  calm,
   ErrorCode,
   errorName,
   Flag,
@@ -35,7 +35,7 @@ export class ReceivedControl {
 
   #streamError(streamId: number, code: number, message: string): void {
     const stream = this.#connection.streams.get(streamId);
-    if (stream !== undefined) stream.reset(code, message);
+    if (stream !== undefined) this.#connection.resetForPeer(stream, code, message);
     else this.#connection.writer.rstStream(streamId, code);
   }
 
@@ -51,7 +51,7 @@ export class ReceivedControl {
       connection.idle();
       return;
     }
-    if (connection.isServer && !connection.resets.take()) throw calm("resets");
+    connection.countReset();
     const code = bytes.readUInt32BE(start);
     stream.close({
       code,
@@ -69,10 +69,11 @@ export class ReceivedControl {
     if (flags & Flag.ack) {
       if (end > start) throw frameSizeError("SETTINGS with ACK and a payload");
       connection.unackedSettings--;
+      connection.idle();
       return;
     }
     if ((end - start) % 6 !== 0) throw frameSizeError("SETTINGS of a wrong length");
-    if (!connection.control.take()) throw calm("SETTINGS");
+    if (!connection.control.take()) throw overLimit(connection.limits, "too many SETTINGS", "controlBurst");
     const { peer, writer } = connection;
     const before = peer.initialWindowSize;
     applySettings(peer, bytes, start, end, !connection.isServer);
@@ -92,16 +93,16 @@ export class ReceivedControl {
 
   /** §6.7. */
   onPing(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
-    const { control, keepalive, isServer, writer } = this.#connection;
+    const { control, keepalive, isServer, limits, writer } = this.#connection;
     if (streamId !== 0) throw protocolError("PING on a stream");
     if (end - start !== 8) throw frameSizeError("PING of a wrong length");
     if (flags & Flag.ack) {
       keepalive.acknowledged(bytes, start);
+      this.#connection.idle();
       return;
     }
-    // The text that gRPC clients look for (gRPC A8).
-    if (!control.take() || !keepalive.isPingAllowed(isServer))
-      throw new ConnectionError(ErrorCode.enhanceYourCalm, "too_many_pings");
+    if (!control.take()) throw tooManyPings(limitsText(limits, "controlBurst"));
+    if (!keepalive.isPingAllowed(isServer)) throw tooManyPings(keepalive.intervalText);
     writer.ping(bytes, start, true);
   }
 
@@ -109,6 +110,8 @@ export class ReceivedControl {
   onGoaway(streamId: number, bytes: Buffer, start: number, end: number): void {
     if (streamId !== 0) throw protocolError("GOAWAY on a stream");
     if (end - start < 8) throw frameSizeError("GOAWAY of a wrong length");
+    const { control, limits } = this.#connection;
+    if (!control.take()) throw overLimit(limits, "too many GOAWAY", "controlBurst");
     this.#connection.isDraining = true;
     const message = bytes.toString("utf8", start + 8, Math.min(end, start + 1000));
     this.#connection.onGoaway(bytes.readUInt32BE(start) & 0x7fffffff, bytes.readUInt32BE(start + 4), message);
@@ -131,7 +134,13 @@ export class ReceivedControl {
     const stream = connection.streams.get(streamId);
     if (stream === undefined) {
       if (connection.isIdleStream(streamId)) throw protocolError(`WINDOW_UPDATE on stream ${streamId}, which is idle`);
-    } else if (increment === 0) stream.reset(ErrorCode.protocolError, "WINDOW_UPDATE of 0");
-    else if (!stream.grant(increment)) stream.reset(ErrorCode.flowControlError, "the stream's window is over 2^31-1");
+    } else if (increment === 0) connection.resetForPeer(stream, ErrorCode.protocolError, "WINDOW_UPDATE of 0");
+    else if (!stream.grant(increment))
+      connection.resetForPeer(stream, ErrorCode.flowControlError, "the stream's window is over 2^31-1");
   }
+}
+
+/** The peer is told the words that gRPC clients look for (gRPC A8). */
+function tooManyPings(limit: string): ConnectionError {
+  return new ConnectionError(ErrorCode.enhanceYourCalm, `too many PINGs ${limit}`, "too_many_pings");
 }

@@ -28,8 +28,8 @@ export class ReceivedData {
     inflow.received(length);
     const isEnd = (flags & Flag.endStream) !== 0;
     const stream = connection.streams.get(streamId);
-    if (length > 0) connection.useful();
-    else if (!isEnd) connection.idle();
+    const dataBytes = dataEnd - dataStart;
+    if (dataBytes === 0 && (!isEnd || stream === undefined)) connection.idle();
     if (stream === undefined || stream.isRemoteEnded) {
       inflow.grant(length);
       this.#closed.onFrame(streamId, stream, "DATA");
@@ -38,25 +38,27 @@ export class ReceivedData {
     stream.receiveWindow -= length;
     if (stream.receiveWindow < 0) {
       inflow.grant(length);
-      stream.reset(ErrorCode.flowControlError, "the stream's window was exceeded");
+      connection.resetForPeer(stream, ErrorCode.flowControlError, "the stream's window was exceeded");
       return;
     }
-    const dataBytes = dataEnd - dataStart;
     stream.received(dataBytes);
     inflow.hold(dataBytes);
     inflow.grant(length);
     if (length > dataBytes) stream.consumed(length - dataBytes);
-    if (stream.expectedBytes !== undefined && !isAsAnnounced(stream, dataBytes, isEnd)) return;
-    if (dataBytes > 0) stream.events.onData(bytes, dataStart, dataEnd);
+    if (stream.expectedBytes !== undefined && !this.#isAsAnnounced(stream, dataBytes, isEnd)) return;
+    if (dataBytes > 0) {
+      connection.usefulFrames++;
+      stream.events.onData(bytes, dataStart, dataEnd);
+    }
     if (isEnd && !stream.isClosed) stream.remoteEnd(undefined);
   }
-}
 
-/** Whether the body still agrees with its content-length (RFC 9113 §8.1.1); if not, resets the stream. */
-function isAsAnnounced(stream: Stream, bytes: number, isEnd: boolean): boolean {
-  if (stream.expectedBytes === undefined) return true;
-  stream.expectedBytes -= bytes;
-  if (stream.expectedBytes >= 0 && !(isEnd && stream.expectedBytes > 0)) return true;
-  stream.reset(ErrorCode.protocolError, "the body's length differs from content-length");
-  return false;
+  /** Whether the body still agrees with its content-length (RFC 9113 §8.1.1); if not, resets the stream. */
+  #isAsAnnounced(stream: Stream, bytes: number, isEnd: boolean): boolean {
+    if (stream.expectedBytes === undefined) return true;
+    stream.expectedBytes -= bytes;
+    if (stream.expectedBytes >= 0 && !(isEnd && stream.expectedBytes > 0)) return true;
+    this.#connection.resetForPeer(stream, ErrorCode.protocolError, "the body's length differs from content-length");
+    return false;
+  }
 }

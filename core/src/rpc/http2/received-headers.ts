@@ -20,7 +20,6 @@ export class ReceivedHeaderBlocks {
 
   onHeadersFrame(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
     if (streamId === 0) throw protocolError("HEADERS on stream 0");
-    this.#connection.useful();
     let from = start;
     let to = end;
     if (flags & Flag.padded) {
@@ -68,7 +67,10 @@ export class ReceivedHeaderBlocks {
     const stream = connection.streams.get(streamId);
     if (stream?.isRemoteEnded) this.#closed.onFrame(streamId, stream, "HEADERS");
     else if (stream === undefined && !connection.isIdleStream(streamId)) this.#onLate(streamId);
-    else connection.onHeaders({ streamId, fields, malformed, isEnd });
+    else {
+      connection.usefulFrames++;
+      connection.onHeaders({ streamId, fields, malformed, isEnd });
+    }
   }
 
   /** Headers on a stream that is over: in order only when this side has reset it while they were on their way. */

@@ -21,8 +21,6 @@ export interface Receiver extends StreamOwner {
   readonly peer: PeerSettings;
   readonly keepalive: Keepalive;
   readonly inflow: Inflow;
-  /** Streams that the peer resets or makes this side reset. */
-  readonly resets: Allowance;
   /** PING, SETTINGS and other frames that this side has to answer. */
   readonly control: Allowance;
   /** Whether the peer has sent its SETTINGS. */
@@ -34,8 +32,10 @@ export interface Receiver extends StreamOwner {
   isIdleStream(streamId: number): boolean;
   /** Counts a frame that nothing useful came with. */
   idle(): void;
-  /** Counts a useful frame. */
-  useful(): void;
+  /** Counts a stream that the peer resets or makes this side reset; throws when a client does so too often. */
+  countReset(): void;
+  /** Resets a stream because of what the peer did on it. */
+  resetForPeer(stream: Stream, code: number, message: string): void;
   /** A whole header block came on a stream. */
   onHeaders(received: ReceivedHeaders): void;
   onGoaway(lastStreamId: number, code: number, message: string): void;

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { limitsText } from "./limits.ts";
 import { type RequestHead, readRequest, trailersProblem } from "./message-head.ts";
 import { ConnectionError, ErrorCode, maxStreamId, preface, Setting } from "./protocol.ts";
 import type { ReceivedHeaders } from "./receiver.ts";
@@ -65,7 +66,10 @@ export class ServerConnection extends Connection {
       throw new ConnectionError(ErrorCode.protocolError, `stream ${streamId} is not a client's next one`);
     this.#rememberSkipped(streamId);
     // After the last GOAWAY a client opens streams only because it hasn't read it: it will try them elsewhere.
-    if (this.isDraining && streamId > this.#lastTaken) return;
+    if (this.isDraining && streamId > this.#lastTaken) {
+      this.idle();
+      return;
+    }
     this.lastPeerStreamId = streamId;
     this.#open(streamId, fields, malformed, isEnd);
   }
@@ -85,12 +89,18 @@ export class ServerConnection extends Connection {
     this.streams.set(streamId, stream);
     const busy = Math.max(this.streams.size, this.running + 1) > limits.maxConcurrentStreams;
     const head = malformed ?? (fields === undefined ? tooLarge : readRequest(fields));
-    if (busy) this.#refuse(stream, ErrorCode.refusedStream, `more than ${limits.maxConcurrentStreams} calls at once`);
+    if (busy)
+      this.resetForPeer(
+        stream,
+        ErrorCode.refusedStream,
+        `too many calls at once ${limitsText(limits, "maxConcurrentStreams")}`,
+      );
     else if (fields === undefined) this.#tooLarge(stream);
-    else if (typeof head === "string") this.#refuse(stream, ErrorCode.protocolError, head);
+    else if (typeof head === "string") this.resetForPeer(stream, ErrorCode.protocolError, head);
     else {
       stream.expectedBytes = head.contentLength;
-      if (isEnd && head.contentLength) this.#refuse(stream, ErrorCode.protocolError, "a body is announced and missing");
+      if (isEnd && head.contentLength)
+        this.resetForPeer(stream, ErrorCode.protocolError, "a body is announced and missing");
       else this.#begin(stream, head, fields, isEnd);
     }
   }
@@ -102,15 +112,8 @@ export class ServerConnection extends Connection {
     if (isEnd && !stream.isClosed) stream.remoteEnd(undefined);
   }
 
-  /** A reset that the client caused counts like one of its own. */
-  #refuse(stream: Stream, code: number, message: string): void {
-    if (!this.resets.take()) throw new ConnectionError(ErrorCode.enhanceYourCalm, "too many calls that can't be taken");
-    stream.reset(code, message);
-  }
-
   #tooLarge(stream: Stream): void {
-    if (!this.resets.take()) throw new ConnectionError(ErrorCode.enhanceYourCalm, "too many calls that can't be taken");
-    const { maxHeaderListBytes, maxHeaderFields } = this.limits;
+    this.countReset();
     stream.sendHeaders(
       [
         ":status",
@@ -118,7 +121,7 @@ export class ServerConnection extends Connection {
         "grpc-status",
         "8",
         "grpc-message",
-        `the metadata is over ${maxHeaderListBytes} bytes or ${maxHeaderFields} fields: send less`,
+        `the metadata is too large: send less ${limitsText(this.limits, "maxHeaderListBytes", "maxHeaderFields")}`,
       ],
       true,
     );
@@ -126,10 +129,10 @@ export class ServerConnection extends Connection {
 
   #onTrailers(stream: Stream, fields: string[] | undefined, malformed: string | undefined, isEnd: boolean): void {
     const problem = malformed ?? (fields === undefined ? tooLarge : trailersProblem(fields));
-    if (problem !== undefined) this.#refuse(stream, ErrorCode.protocolError, problem);
-    else if (!isEnd) this.#refuse(stream, ErrorCode.protocolError, "trailers without END_STREAM");
+    if (problem !== undefined) this.resetForPeer(stream, ErrorCode.protocolError, problem);
+    else if (!isEnd) this.resetForPeer(stream, ErrorCode.protocolError, "trailers without END_STREAM");
     else if (stream.expectedBytes !== undefined && stream.expectedBytes > 0)
-      this.#refuse(stream, ErrorCode.protocolError, "the body's length differs from content-length");
+      this.resetForPeer(stream, ErrorCode.protocolError, "the body's length differs from content-length");
     else stream.remoteEnd(fields);
   }
 

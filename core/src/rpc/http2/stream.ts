@@ -38,6 +38,8 @@ export interface StreamOwner {
   sendWindow: number;
   /** Bytes of messages being put together, counted by whoever does it. */
   assemblyBytes: number;
+  /** Frames with a use, sent or received: others are weighed against them. */
+  usefulFrames: number;
   /** Whether `bytes` may go at once: windows and the socket have room, and no other stream has waited longer. */
   canSend(bytes: number): boolean;
   /** Gives the stream its turns until all it has is sent. */
@@ -107,6 +109,7 @@ export class Stream {
     if (this.isClosed || this.isLocalEnded) return;
     this.connection.writer.headers(this.id, fields, isEnd);
     this.connection.keepalive.sent();
+    this.connection.usefulFrames++;
     if (isEnd) this.#endLocal();
   }
 
@@ -122,6 +125,7 @@ export class Stream {
       this.sendWindow -= length;
       connection.sendWindow -= length;
       connection.keepalive.sent();
+      connection.usefulFrames++;
       connection.writer.data(this.id, prefix, body, 0, body.length, isEnd);
       if (isEnd) this.#endLocal();
       return true;
@@ -181,6 +185,8 @@ export class Stream {
     this.#queuedBytes -= length;
     connection.keepalive.sent();
     this.stalledSinceMs = this.#queuedBytes === 0 ? 0 : Date.now();
+    // A peer that asks for a few bytes at a time has each of its WINDOW_UPDATEs counted (CVE-2019-9511).
+    if (this.#queuedBytes === 0 || length >= usefulBytes) connection.usefulFrames++;
     const isLast = this.#queuedBytes === 0 && this.#endAfterQueue && this.#trailers === undefined;
     connection.writer.data(this.id, Prefix.none, first.bytes, first.offset, to, isLast);
     first.offset = to;
@@ -263,3 +269,5 @@ function closeOf(code: number, message: string): StreamClose {
 }
 
 const nothing = new Uint8Array(0);
+/** A part of a message that is worth its frame. */
+const usefulBytes = 256;

@@ -6,7 +6,6 @@ interface Outflow {
   readonly sendWindow: number;
   readonly isClosed: boolean;
   readonly output: { readonly isFull: boolean };
-  useful(): void;
 }
 
 /** The streams that have something to send and can't at once: one frame a turn for each, so that none holds the others back. */
@@ -43,7 +42,6 @@ export class Turns {
         stream.isQueued = true;
         this.#waiting.push(stream);
       }
-      outflow.useful();
     }
     this.#isRunning = false;
   }

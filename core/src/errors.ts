@@ -22,6 +22,7 @@ const statusTexts = {
   502: "Bad Gateway",
   503: "Service Unavailable",
   504: "Gateway Timeout",
+  507: "Insufficient Storage",
 } as const;
 
 export type ErrorCode = keyof typeof statusTexts;
@@ -150,6 +151,7 @@ const toGrpc: Readonly<Partial<Record<ErrorCode, number>>> = {
   501: GrpcStatus.unimplemented,
   503: GrpcStatus.unavailable,
   504: GrpcStatus.deadlineExceeded,
+  507: GrpcStatus.resourceExhausted,
 };
 
 const fromGrpc: readonly ErrorCode[] = [

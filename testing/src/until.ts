@@ -1,12 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 /** Asks again and again until the answer is right, for what becomes true a little after the call that causes it. Fails with the last answer. */
-export async function until<T>(ask: () => Promise<T>, isRight: (answer: T) => boolean, ms = 20_000): Promise<T> {
+export async function until<T>(
+  ask: () => Promise<T>,
+  isRight: (answer: T) => boolean,
+  ms = 20_000,
+  pauseMs = 50,
+): Promise<T> {
   const late = Date.now() + ms;
   for (;;) {
     const answer = await ask();
     if (isRight(answer)) return answer;
     if (Date.now() > late) throw new Error(`still not right after ${ms} ms: ${JSON.stringify(answer)}`);
-    await delay(50);
+    await delay(pauseMs);
   }
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, open, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { MicroError } from "@microts/core";
-import { EmbeddedDatabase } from "./database.ts";
+import { lineLog, MicroError } from "@microts/core";
+import { until } from "../../../../testing/src/until.ts";
+import { type DatabaseOptions, EmbeddedDatabase } from "./database.ts";
 import type { Statement } from "./protocol.ts";
 
 const signal = new AbortController().signal;
@@ -13,6 +14,29 @@ const names = (database: EmbeddedDatabase) =>
 
 function insert(name: string): Statement {
   return { sql: "INSERT INTO tables (database, name) VALUES (CAST('d' AS BLOB), CAST(? AS BLOB))", params: [name] };
+}
+
+/** About as many bytes of text as said, in one row. */
+function insertLarge(name: string, bytes: number): Statement {
+  return { ...insert(name), params: [name + "x".repeat(bytes)] };
+}
+
+/** Runs with a database in a directory of its own. */
+async function withDatabase(
+  run: (database: EmbeddedDatabase, dataDir: string) => Promise<void>,
+  options: DatabaseOptions = {},
+): Promise<void> {
+  const dataDir = await mkdtemp(join(tmpdir(), "micro-database-"));
+  try {
+    await using database = await EmbeddedDatabase.open({ ...options, dataDir });
+    await run(database, dataDir);
+  } finally {
+    await rm(dataDir, { recursive: true });
+  }
+}
+
+async function sizeOf(dataDir: string, file: string): Promise<number> {
+  return (await stat(join(dataDir, file))).size;
 }
 
 function fails(code: number, text: RegExp) {
@@ -36,21 +60,155 @@ describe("EmbeddedDatabase", () => {
     assert.deepEqual(await names(database), [["a"], ["c"]]);
   });
 
+  it("lets a condition that yields no row end its job alone, without effect", async () => {
+    await using database = await EmbeddedDatabase.open();
+    const isThere = (name: string) => ({
+      sql: "SELECT 1 FROM tables WHERE name = CAST(? AS BLOB)",
+      params: [name],
+      isCondition: true,
+    });
+    const results = await Promise.all([
+      database.writeIf([isThere("a"), insert("b")], signal),
+      database.writeIf([insert("a")], signal),
+      database.writeIf([isThere("a"), insert("c")], signal),
+    ]);
+    assert.deepEqual(
+      results.map((rows) => rows?.length),
+      [undefined, 1, 2],
+    );
+    // The same again, with one that has written before its condition.
+    const late = await Promise.all([
+      database.writeIf([insert("d"), isThere("nobody"), insert("e")], signal),
+      database.writeIf([isThere("a"), insert("f")], signal),
+    ]);
+    assert.deepEqual(
+      late.map((rows) => rows?.length),
+      [undefined, 2],
+    );
+    assert.deepEqual(await names(database), [["a"], ["c"], ["f"]]);
+  });
+
+  it("does jobs in the order in which they were asked for", async () => {
+    await using database = await EmbeddedDatabase.open();
+    const order: number[] = [];
+    await Promise.all(
+      Array.from({ length: 3_000 }, async (_, index) => {
+        const [rows] = await database.write(
+          [{ ...insert(String(index)), sql: `${insert("").sql} RETURNING id` }],
+          signal,
+        );
+        order.push(Number(rows?.[0]?.[0]));
+      }),
+    );
+    assert.deepEqual(
+      order,
+      Array.from({ length: 3_000 }, (_, index) => index + 1),
+    );
+  });
+
   it("puts what was asked for in one turn into one transaction", async () => {
+    await withDatabase(async (database, dataDir) => {
+      const count = 5_000;
+      const before = await sizeOf(dataDir, "micro.db-wal");
+      await Promise.all(Array.from({ length: count }, (_, index) => database.write([insert(String(index))], signal)));
+      // One transaction each would write at least one page each.
+      assert.ok((await sizeOf(dataDir, "micro.db-wal")) - before < (count * 4096) / 2);
+    });
+  });
+
+  it("reads while a write takes its time, and what was there before it", async () => {
+    await withDatabase(async (database) => {
+      await database.write([insert("before")], signal);
+      let isWritten = false;
+      const slow = database
+        .write(
+          [
+            insert("slow"),
+            {
+              sql: "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000000) SELECT max(i) FROM n",
+              params: [],
+            },
+          ],
+          signal,
+        )
+        .then(() => {
+          isWritten = true;
+        });
+      for (let reads = 0; reads < 20; reads++) assert.deepEqual(await names(database), [["before"]]);
+      assert.equal(isWritten, false);
+      await slow;
+      assert.deepEqual(await names(database), [["before"], ["slow"]]);
+    });
+  });
+
+  it("shows several queries one state", async () => {
+    await withDatabase(async (database) => {
+      const count = { sql: "SELECT count(*) FROM tables", params: [] };
+      const slow = {
+        sql: "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000) SELECT max(i) FROM n",
+        params: [],
+      };
+      const reading = database.readAll([count, slow, count], signal);
+      for (let index = 0; index < 20; index++) await database.write([insert(String(index))], signal);
+      const [first, , last] = await reading;
+      assert.deepEqual(first, last);
+    });
+  });
+
+  it("begins its log anew while it is written to without a pause", async () => {
+    await withDatabase(async (database, dataDir) => {
+      let written = 0;
+      const write = async () => {
+        const jobs = Array.from({ length: 100 }, () => insertLarge(`${written++}.`, 10_000));
+        await Promise.all(jobs.map((job) => database.write([job], signal)));
+        return sizeOf(dataDir, "micro.db-wal");
+      };
+      // Each is in a table and in its index.
+      await until(write, (log) => log < (written * 20_000) / 2 && written > 4_000, 30_000, 0);
+    });
+  });
+
+  it("gives space back to the disk after much was deleted", async () => {
+    await withDatabase(async (database, dataDir) => {
+      await Promise.all(
+        Array.from({ length: 200 }, (_, index) => database.write([insertLarge(`${index}.`, 100_000)], signal)),
+      );
+      await until(
+        () => sizeOf(dataDir, "micro.db"),
+        (size) => size > 20_000_000,
+      );
+      await database.write([{ sql: "DELETE FROM tables", params: [] }], signal);
+      await until(
+        () => sizeOf(dataDir, "micro.db"),
+        (size) => size < 5_000_000,
+      );
+    });
+  });
+
+  it("tells the log what is damaged, soon after the start", async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "micro-database-"));
     {
       await using database = await EmbeddedDatabase.open({ dataDir });
-      const count = 5_000;
-      const frames = async () => Number((await database.read("PRAGMA wal_checkpoint", [], signal))[0]?.[1]);
-      const before = await frames();
-      await Promise.all(Array.from({ length: count }, (_, index) => database.write([insert(String(index))], signal)));
-      // One transaction each would write at least one page each.
-      assert.ok((await frames()) - before < count / 2);
+      await Promise.all(
+        Array.from({ length: 500 }, (_, index) => database.write([insertLarge(`${index}.`, 1_000)], signal)),
+      );
+      assert.deepEqual(await database.check(), []);
+    }
+    const path = join(dataDir, "micro.db");
+    await using file = await open(path, "r+");
+    await file.write(Buffer.alloc(2_000, 0xff), 0, 2_000, (await file.stat()).size / 2);
+    const lines: string[] = [];
+    {
+      await using _ = await EmbeddedDatabase.open({ dataDir, log: lineLog((line) => lines.push(line)) });
+      await until(
+        async () => lines.join(""),
+        (text) => text.includes(`${path} is damaged`),
+      );
     }
     await rm(dataDir, { recursive: true });
   });
 
-  it("answers 503 and writes nothing when the disk is full", async () => {
+  it("answers 507 and writes nothing when the disk is full", async () => {
     await using database = await EmbeddedDatabase.open();
     await database.write([insert("before")], signal);
     const [pages] = await database.read("PRAGMA page_count", [], signal);
@@ -63,7 +221,7 @@ describe("EmbeddedDatabase", () => {
     const refused = settled.filter((each) => each.status === "rejected");
     assert.ok(refused.length > 0);
     await none;
-    for (const { reason } of refused) assert.ok(fails(503, /full/)(reason));
+    for (const { reason } of refused) assert.ok(fails(507, /full/)(reason));
     assert.equal((await names(database)).length, 1 + large.length - refused.length);
   });
 

@@ -1,4 +1,4 @@
-import { MicroError } from "@microts/core";
+import { type ErrorCode, MicroError } from "@microts/core";
 import { type Failure, resultTooLarge, schemaTooNew } from "./protocol.ts";
 
 /** Primary result codes (sqlite.org/rescode.html). */
@@ -13,54 +13,66 @@ const primary = {
   notADatabase: 26,
 } as const;
 
+/** Extended codes of `io`: the index beside the log could not grow, which on Linux is a full disk. */
+const indexCantGrow: readonly number[] = [io(19), io(21)];
+
+function io(detail: number): number {
+  return primary.io | (detail << 8);
+}
+
+/**
+ * Whether the disk itself failed to write or to sync. What it says after that can't be believed: the system counts the data as written although it
+ * isn't, and the next sync succeeds.
+ */
+export function isDiskFailure({ code }: Failure): boolean {
+  return code > 0 && (code & 0xff) === primary.io && !indexCantGrow.includes(code);
+}
+
+type Make = (code: ErrorCode, detail: string) => MicroError;
+
+/** What to tell about a file that isn't whole. */
+export function damaged(file: string, problem: string): string {
+  return `${file} is damaged (${problem}): restore it from a backup, or move it away to start empty`;
+}
+
 /** What a failure of the database means to whoever called, naming the file and what to do. */
 export function errorOfFailure(failure: Failure, file: string): MicroError {
   const cause = new Error(`SQLite ${failure.code}: ${failure.message}`);
+  const error: Make = (code, detail) => new MicroError(code, "store", detail, { cause });
   switch (failure.code < 0 ? failure.code : failure.code & 0xff) {
     case resultTooLarge:
-      return new MicroError(
-        413,
-        "store",
-        `the result is too large (${failure.message}): read it in parts with limit and offset`,
-        { cause },
-      );
+      return error(413, `the result is too large (${failure.message}): read it in parts with limit and offset`);
     case schemaTooNew:
-      return new MicroError(
+      return error(
         412,
-        "store",
         `${file} was written by a newer version of micro (${failure.message}): start that version, or name another data directory`,
-        { cause },
       );
     case primary.tooBig:
-      return new MicroError(413, "store", "the record is larger than the database can hold", { cause });
+      return error(413, "the record is larger than the database can hold");
     case primary.full:
-      return new MicroError(
-        503,
-        "store",
-        `the disk with ${file} is full: nothing was written. Free some space and try again`,
-        { cause },
-      );
+      return diskFull(error, file);
     case primary.corrupt:
     case primary.notADatabase:
-      return new MicroError(
-        500,
-        "store",
-        `${file} is damaged (${failure.message}): restore it from a backup, or move it away to start empty`,
-        { cause },
-      );
+      return error(500, damaged(file, failure.message));
     case primary.cannotOpen:
     case primary.readOnly:
-      return new MicroError(
+      return error(
         503,
-        "store",
         `can't write to ${file} (${failure.message}): check that it and its directory belong to the user who runs the server`,
-        { cause },
       );
     case primary.io:
-      return new MicroError(503, "store", `the disk with ${file} failed (${failure.message})`, { cause });
+      if (!isDiskFailure(failure)) return diskFull(error, file);
+      return error(
+        503,
+        `the disk with ${file} failed (${failure.message}): check it, then start the server again. After a failed write nothing is written until then`,
+      );
     case primary.busy:
-      return new MicroError(503, "store", `${file} is held by another program: close it and try again`, { cause });
+      return error(503, `${file} is held by another program: close it and try again`);
     default:
-      return new MicroError(500, "store", `the database refused: ${failure.message}`, { cause });
+      return error(500, `the database refused: ${failure.message}`);
   }
+}
+
+function diskFull(error: Make, file: string): MicroError {
+  return error(507, `the disk with ${file} is full: nothing was written. Free some space and try again`);
 }

@@ -6,6 +6,8 @@ export type SqlValue = null | number | bigint | string | Uint8Array;
 export interface Statement {
   readonly sql: string;
   readonly params: readonly SqlValue[];
+  /** The statement only reads, and the job goes on only when it yields a row; see `EmbeddedDatabase.writeIf`. Default false. */
+  readonly isCondition?: boolean;
 }
 
 /** A row's columns in the order of the statement. */
@@ -14,12 +16,28 @@ export type Row = readonly SqlValue[];
 /** Statements that take effect together or not at all. */
 export type Job = readonly Statement[];
 
-export interface Batch {
-  /** Run first, and so see only what was committed before the batch. */
-  readonly reads: readonly Job[];
-  /** Run in order in one transaction; one that fails leaves the others as they are. */
-  readonly writes: readonly Job[];
+/** A statement as it travels: the number its text was given, and its values. */
+export type NumberedStatement = readonly [id: number, params: readonly SqlValue[]];
+
+/** The text of a statement, told to a thread once. */
+export interface Definition {
+  readonly sql: string;
+  readonly isCondition: boolean;
 }
+
+/** What a thread is asked to do. It answers every request, in order. */
+export type Request =
+  | {
+      readonly kind: "read" | "write";
+      /** Texts that are new to the thread, numbered on from those it knows; after `forget` from 0. */
+      readonly defined: readonly Definition[];
+      readonly forget: boolean;
+      readonly jobs: readonly (readonly NumberedStatement[])[];
+    }
+  | { readonly kind: "checkpoint" }
+  | { readonly kind: "vacuum"; readonly pages: number }
+  | { readonly kind: "check" }
+  | { readonly kind: "close" };
 
 /** SQLite's extended result code (sqlite.org/rescode.html) and text; code 0 when something else than SQLite failed. */
 export interface Failure {
@@ -27,23 +45,38 @@ export interface Failure {
   readonly message: string;
 }
 
-/** The rows of each statement of a job. */
-export type Outcome = { readonly rows: Row[][] } | { readonly failure: Failure };
+/** The rows of each statement of a job, that a condition was not met and nothing done, or what failed. */
+export type Outcome = { readonly rows: Row[][] } | { readonly isUnmet: true } | { readonly failure: Failure };
 
-export interface BatchResult {
-  readonly reads: readonly Outcome[];
-  readonly writes: readonly Outcome[];
+export interface Checkpoint {
+  /** Pages in the log, and how many of them are in the file as well. */
+  readonly logPages: number;
+  readonly copiedPages: number;
+  readonly pages: number;
+  readonly freePages: number;
 }
 
-/** What the worker is started with. */
-export interface WorkerData {
+export type Reply =
+  | { readonly outcomes: readonly Outcome[] }
+  | { readonly checkpoint: Checkpoint }
+  /** What is wrong with the file, in SQLite's words; empty when nothing is. */
+  | { readonly problems: readonly string[] }
+  | { readonly failure: Failure }
+  | { readonly done: true };
+
+/** The writer writes, and alone makes and migrates the file; readers read; the keeper does what takes long. */
+export type Role = "writer" | "reader" | "keeper";
+
+/** What a thread is started with. */
+export interface ThreadData {
   /** A file, or ":memory:". */
   readonly file: string;
+  readonly role: Role;
   /** A read whose values exceed so many bytes fails with `resultTooLarge`. */
   readonly maxResultBytes: number;
 }
 
-/** The first message of the worker: the database is open, or why not. */
+/** The first message of a thread: its connection is open, or why not. */
 export type Opened = { readonly opened: true } | { readonly failure: Failure };
 
 /** Not a code of SQLite. */

@@ -1,147 +1,118 @@
-/** The thread that owns the database. It never throws: every failure is an answer. */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+/** One thread of the database. It never throws: every failure is an answer. */
 import { parentPort, workerData } from "node:worker_threads";
+import { Committer } from "./commit.ts";
+import { Connection, failureOf, Refusal } from "./connection.ts";
 import {
-  type Batch,
-  type BatchResult,
-  type Failure,
-  type Job,
+  type Checkpoint,
+  type NumberedStatement,
   type Opened,
   type Outcome,
-  type Row,
-  resultTooLarge,
+  type Reply,
+  type Request,
   schemaTooNew,
-  type WorkerData,
+  type ThreadData,
 } from "./protocol.ts";
 import { migrate, schemaVersion } from "./schema.ts";
 
-const { file, maxResultBytes } = workerData as WorkerData;
-const statements = new Map<string, StatementSync>();
-let database: DatabaseSync;
+const { file, role, maxResultBytes } = workerData as ThreadData;
+let connection: Connection;
+let committer: Committer | undefined;
 
 /** Buffers from this size on change owner instead of being copied between the threads. */
 const transferBytes = 16 * 1024;
-
-class Refusal extends Error {
-  readonly errcode: number;
-  constructor(errcode: number, message: string) {
-    super(message);
-    this.errcode = errcode;
-  }
-}
+/** The log file is cut to this size when it starts over. */
+const keptLogBytes = 32 * 1024 * 1024;
+/** So many problems of a damaged file are told. */
+const toldProblems = 10;
 
 function open(): Opened {
   try {
-    database = new DatabaseSync(file, { timeout: 5_000 });
-    // FULL: an acknowledged write survives the loss of power, not only of the process.
-    database.exec(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;",
-    );
-    if (!migrate(database)) throw new Refusal(schemaTooNew, `this version reads up to ${schemaVersion}`);
+    connection = new Connection(file, role === "reader", maxResultBytes);
+    connection.database.exec("PRAGMA cache_size = -16384; PRAGMA foreign_keys = ON;");
+    if (role === "writer") openWriter();
     return { opened: true };
   } catch (error) {
     return { failure: failureOf(error) };
   }
 }
 
-function run({ reads, writes }: Batch): BatchResult {
-  return { reads: reads.map((job) => attempt(() => execute(job))), writes: writes.length === 0 ? [] : commit(writes) };
+function openWriter(): void {
+  const { database } = connection;
+  // FULL: an acknowledged write survives the loss of power, not only of the process. Checkpoints are the keeper's.
+  database.exec(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${keptLogBytes};`);
+  if (!migrate(database)) throw new Refusal(schemaTooNew, `this version reads up to ${schemaVersion}`);
+  // What a crash left in the log may be in memory only, if the disk failed then: written out anew, nothing later stands on it.
+  database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  committer = new Committer(connection);
 }
 
-/** All jobs in one transaction, answered only once it is on disk. If that is more than the disk takes, each in its own. */
-function commit(jobs: readonly Job[]): Outcome[] {
-  try {
-    database.exec("BEGIN IMMEDIATE");
-    const outcomes: Outcome[] = [];
-    for (const job of jobs) {
-      const outcome = attempt(() => atomically(job));
-      // A full disk makes SQLite roll back by itself: nothing of the batch is there, and what came next would be outside of it.
-      if (!database.isTransaction) return jobs.length === 1 ? [outcome] : jobs.flatMap((each) => commit([each]));
-      outcomes.push(outcome);
-    }
-    database.exec("COMMIT");
-    return outcomes;
-  } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
-    const failure = failureOf(error);
-    return jobs.map(() => ({ failure }));
+function answer(request: Request): Reply {
+  switch (request.kind) {
+    case "read":
+    case "write":
+      connection.define(request.defined, request.forget);
+      return { outcomes: request.kind === "read" ? request.jobs.map(read) : (committer?.run(request.jobs) ?? []) };
+    case "checkpoint":
+      return { checkpoint: checkpoint() };
+    case "vacuum":
+      connection.database.exec(`PRAGMA incremental_vacuum(${request.pages})`);
+      return { done: true };
+    case "check":
+      return { problems: check() };
+    case "close":
+      // The last connection to go folds the log into the file.
+      connection.database.close();
+      return { done: true };
   }
 }
 
-function atomically(job: Job): Row[][] {
-  if (job.length === 1) return execute(job);
-  database.exec("SAVEPOINT job");
+function read(job: readonly NumberedStatement[]): Outcome {
+  const { database } = connection;
+  // Several statements see one state of the database.
+  const isMany = job.length > 1;
   try {
-    const rows = execute(job);
-    database.exec("RELEASE job");
-    return rows;
-  } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK TO job; RELEASE job");
-    throw error;
-  }
-}
-
-function execute(job: Job): Row[][] {
-  let bytes = 0;
-  return job.map(({ sql, params }) => {
-    const rows: Row[] = [];
-    try {
-      for (const row of prepared(sql).iterate(...params) as unknown as Iterable<Row>) {
-        bytes += sizeOf(row);
-        if (bytes > maxResultBytes) throw new Refusal(resultTooLarge, `more than ${maxResultBytes} bytes`);
-        rows.push(row);
-      }
-      return rows;
-    } catch (error) {
-      // A statement that failed would report its failure once more at its next use.
-      statements.delete(sql);
-      throw error;
-    }
-  });
-}
-
-function prepared(sql: string): StatementSync {
-  const known = statements.get(sql);
-  if (known !== undefined) return known;
-  const statement = database.prepare(sql);
-  statement.setReturnArrays(true);
-  statements.set(sql, statement);
-  return statement;
-}
-
-function sizeOf(row: Row): number {
-  let bytes = 16;
-  for (const value of row) {
-    if (value instanceof Uint8Array) bytes += value.byteLength;
-    else if (typeof value === "string") bytes += value.length;
-  }
-  return bytes;
-}
-
-function attempt(run: () => Row[][]): Outcome {
-  try {
-    return { rows: run() };
+    if (isMany) database.exec("BEGIN");
+    const executed = connection.execute(job);
+    return "rows" in executed ? executed : { isUnmet: true };
   } catch (error) {
     return { failure: failureOf(error) };
+  } finally {
+    if (isMany && database.isTransaction) database.exec("COMMIT");
   }
 }
 
-function failureOf(error: unknown): Failure {
-  const { errcode, message } = error as { errcode?: unknown; message?: unknown };
-  return { code: typeof errcode === "number" ? errcode : 0, message: String(message ?? error) };
+/** Copies what it can from the log into the file, waiting for nobody and holding nobody up. */
+function checkpoint(): Checkpoint {
+  const [log = {}] = connection.database.prepare("PRAGMA wal_checkpoint(PASSIVE)").all();
+  return {
+    logPages: Number(log["log"]),
+    copiedPages: Number(log["checkpointed"]),
+    pages: pragma("page_count"),
+    freePages: pragma("freelist_count"),
+  };
 }
 
-function transferable(result: BatchResult): ArrayBuffer[] {
+function pragma(name: string): number {
+  return Number(connection.database.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
+
+function check(): string[] {
+  const rows = connection.database.prepare(`PRAGMA integrity_check(${toldProblems})`).all();
+  return rows.map((row) => String(row["integrity_check"])).filter((problem) => problem !== "ok");
+}
+
+function transferable(reply: Reply): ArrayBuffer[] {
   const buffers: ArrayBuffer[] = [];
-  for (const outcome of result.reads) {
+  for (const outcome of "outcomes" in reply ? reply.outcomes : []) {
     if (!("rows" in outcome)) continue;
     for (const row of outcome.rows.flat()) {
       for (const value of row) {
-        const owned =
+        const isOwned =
           value instanceof Uint8Array &&
           value.byteLength >= transferBytes &&
           value.byteLength === value.buffer.byteLength;
-        if (owned) buffers.push(value.buffer as ArrayBuffer);
+        if (isOwned) buffers.push(value.buffer as ArrayBuffer);
       }
     }
   }
@@ -151,14 +122,16 @@ function transferable(result: BatchResult): ArrayBuffer[] {
 const port = parentPort;
 if (port !== null) {
   port.postMessage(open());
-  port.on("message", (batch: Batch | "close") => {
-    if (batch === "close") {
-      // Folds the log into the file and lets the event loop of this thread end.
-      if (database?.isOpen) database.close();
-      port.close();
-      return;
+  port.on("message", (request: Request) => {
+    let reply: Reply;
+    try {
+      reply = answer(request);
+    } catch (error) {
+      const failure = failureOf(error);
+      committer?.breakOn(failure);
+      reply = { failure };
     }
-    const result = run(batch);
-    port.postMessage(result, transferable(result));
+    port.postMessage(reply, transferable(reply));
+    if (request.kind === "close") port.close();
   });
 }

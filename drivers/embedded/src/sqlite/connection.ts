@@ -1,0 +1,96 @@
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { type Definition, type Failure, type NumberedStatement, type Row, resultTooLarge } from "./protocol.ts";
+
+interface Known extends Definition {
+  statement: StatementSync | undefined;
+}
+
+/** The rows of each statement, or that a condition was not met. */
+export type Executed = { readonly rows: Row[][] } | { readonly hasWritten: boolean };
+
+/** A failure that isn't SQLite's. */
+export class Refusal extends Error {
+  readonly errcode: number;
+  constructor(errcode: number, message: string) {
+    super(message);
+    this.errcode = errcode;
+  }
+}
+
+/** A thread's connection and its prepared statements, which go by numbers. */
+export class Connection {
+  readonly database: DatabaseSync;
+  readonly #maxResultBytes: number;
+  #known: Known[] = [];
+
+  constructor(file: string, readOnly: boolean, maxResultBytes: number) {
+    this.database = new DatabaseSync(file, { timeout: 5_000, readOnly });
+    this.#maxResultBytes = maxResultBytes;
+  }
+
+  define(definitions: readonly Definition[], forget: boolean): void {
+    if (forget) this.#known = [];
+    for (const definition of definitions) this.#known.push({ ...definition, statement: undefined });
+  }
+
+  /** Runs statements up to the first condition that is not met. */
+  execute(job: readonly NumberedStatement[]): Executed {
+    const all: Row[][] = [];
+    let hasWritten = false;
+    let room = this.#maxResultBytes;
+    for (const [id, params] of job) {
+      const known = this.#known[id];
+      if (known === undefined) throw new Error(`statement ${id} was never defined`);
+      try {
+        const rows = this.#rows(known, params, room);
+        if (known.isCondition && rows.length === 0) return { hasWritten };
+        hasWritten ||= !known.isCondition;
+        room -= sizeOf(rows);
+        all.push(rows);
+      } catch (error) {
+        // A statement that failed would report its failure once more at its next use.
+        known.statement = undefined;
+        throw error;
+      }
+    }
+    return { rows: all };
+  }
+
+  #rows(known: Known, params: NumberedStatement[1], room: number): Row[] {
+    known.statement ??= this.#prepare(known.sql);
+    const rows: Row[] = [];
+    let bytes = 0;
+    for (const row of known.statement.iterate(...params) as unknown as Iterable<Row>) {
+      bytes += sizeOfRow(row);
+      if (bytes > room) throw new Refusal(resultTooLarge, `more than ${this.#maxResultBytes} bytes`);
+      rows.push(row);
+    }
+    return rows;
+  }
+
+  #prepare(sql: string): StatementSync {
+    const statement = this.database.prepare(sql);
+    statement.setReturnArrays(true);
+    return statement;
+  }
+}
+
+export function failureOf(error: unknown): Failure {
+  const { errcode, message } = error as { errcode?: unknown; message?: unknown };
+  return { code: typeof errcode === "number" ? errcode : 0, message: String(message ?? error) };
+}
+
+function sizeOf(rows: readonly Row[]): number {
+  let bytes = 0;
+  for (const row of rows) bytes += sizeOfRow(row);
+  return bytes;
+}
+
+function sizeOfRow(row: Row): number {
+  let bytes = 16;
+  for (const value of row) {
+    if (value instanceof Uint8Array) bytes += value.byteLength;
+    else if (typeof value === "string") bytes += value.length;
+  }
+  return bytes;
+}

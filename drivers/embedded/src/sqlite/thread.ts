@@ -1,0 +1,114 @@
+import { Worker } from "node:worker_threads";
+import { MicroError } from "@microts/core";
+import { errorOfFailure } from "./failure.ts";
+import type { Definition, Job, NumberedStatement, Opened, Outcome, Reply, Request, ThreadData } from "./protocol.ts";
+
+/** So many texts of statements are known to a thread at most. */
+const maxStatements = 1_000;
+
+/** One thread with its own connection to the database. It does what it is asked to in order. */
+export class DatabaseThread {
+  readonly file: string;
+  readonly #worker: Worker;
+  readonly #asked: PromiseWithResolvers<Reply>[] = [];
+  readonly #numbers = new Map<string, number>();
+  #ended: MicroError | undefined;
+
+  private constructor(file: string, worker: Worker) {
+    this.file = file;
+    this.#worker = worker;
+    worker.on("message", (reply: Reply) => this.#take(reply));
+    worker.on("error", (error: unknown) =>
+      this.#end(`the database thread failed: ${error instanceof Error ? error.message : error}`),
+    );
+    worker.on("exit", () => this.#end("the database thread ended"));
+    worker.unref();
+  }
+
+  /** Resolves when its connection is open. */
+  static async start(data: ThreadData): Promise<DatabaseThread> {
+    const worker = startWorker(data);
+    try {
+      const opened = await firstMessage(worker);
+      if ("failure" in opened) throw errorOfFailure(opened.failure, data.file);
+      return new DatabaseThread(data.file, worker);
+    } catch (error) {
+      await worker.terminate();
+      throw error;
+    }
+  }
+
+  /** What became of each job. Rejects when the thread is gone. */
+  async run(kind: "read" | "write", jobs: readonly Job[]): Promise<readonly Outcome[]> {
+    const forget = this.#numbers.size > maxStatements;
+    if (forget) this.#numbers.clear();
+    const defined: Definition[] = [];
+    const numbered = jobs.map((job) =>
+      job.map((statement): NumberedStatement => [this.#number(statement, defined), statement.params]),
+    );
+    const reply = await this.ask({ kind, defined, forget, jobs: numbered });
+    return "outcomes" in reply ? reply.outcomes : [];
+  }
+
+  /** Rejects with what failed, or because the thread is gone. */
+  async ask(request: Request): Promise<Exclude<Reply, { failure: unknown }>> {
+    if (this.#ended !== undefined) throw this.#ended;
+    const asked = Promise.withResolvers<Reply>();
+    if (this.#asked.push(asked) === 1) this.#worker.ref();
+    this.#worker.postMessage(request);
+    const reply = await asked.promise;
+    if ("failure" in reply) throw errorOfFailure(reply.failure, this.file);
+    return reply;
+  }
+
+  /** Does what it was asked for, then closes its connection. */
+  async close(): Promise<void> {
+    if (this.#ended !== undefined) return;
+    const exited = new Promise((resolve) => this.#worker.once("exit", resolve));
+    await this.ask({ kind: "close" });
+    this.#worker.ref();
+    await exited;
+  }
+
+  #number({ sql, isCondition = false }: Job[number], defined: Definition[]): number {
+    const key = isCondition ? `?${sql}` : sql;
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    const number = this.#numbers.size;
+    this.#numbers.set(key, number);
+    defined.push({ sql, isCondition });
+    return number;
+  }
+
+  #take(reply: Reply): void {
+    const asked = this.#asked.shift();
+    if (this.#asked.length === 0) this.#worker.unref();
+    asked?.resolve(reply);
+  }
+
+  #end(detail: string): void {
+    this.#ended ??= MicroError.unavailable("store", `${detail}. Restart the server`);
+    for (const { reject } of this.#asked.splice(0)) reject(this.#ended);
+  }
+}
+
+function startWorker(data: ThreadData): Worker {
+  // Sources run as they are; a package has only what was built from them.
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return new Worker(new URL(`./worker.${extension}`, import.meta.url), {
+    workerData: data,
+    execArgv: [],
+    env: {},
+    name: `micro database ${data.role}`,
+  });
+}
+
+function firstMessage(worker: Worker): Promise<Opened> {
+  return new Promise((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+    worker.once("exit", () =>
+      reject(MicroError.unavailable("store", "the database thread ended before it had opened the file")),
+    );
+  });
+}

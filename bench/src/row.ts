@@ -20,6 +20,8 @@ export interface Bar {
   readonly of: string;
   /** The contender it is divided by; undefined for a bar on the value itself. */
   readonly against?: string;
+  /** Judges the ratio by another one: `of ÷ against`, divided by this pair's. */
+  readonly beside?: { readonly of: string; readonly against: string };
   readonly atLeast?: number;
   readonly atMost?: number;
 }
@@ -29,7 +31,7 @@ export interface Row {
   /** For `--rows`. */
   readonly name: string;
   readonly title: string;
-  readonly unit: "calls/s" | "ms" | "MiB";
+  readonly unit: "calls/s" | "messages/s" | "ms" | "MiB" | "KiB" | "max/min";
   /** What each contender is, by name, in the table's order. The first is ours, which the others are compared with. */
   readonly contenders: Readonly<Record<string, string>>;
   readonly bars: readonly Bar[];

@@ -48,7 +48,7 @@ function contenders({ row, samples, skipped }: Result): string {
 
 function bars({ row, samples }: Result): string {
   const judged = row.bars.map((bar) => {
-    const rounds = bar.against === undefined ? valuesOf(samples, bar.of) : ratiosOf(samples, bar.of, bar.against);
+    const rounds = judgedValues(bar, samples);
     if (rounds.length === 0) return `- not measured: ${bar.text}`;
     const shown = (value: number) =>
       bar.against === undefined ? `${round(value)} ${row.unit}` : `${value.toFixed(2)}×`;
@@ -77,6 +77,14 @@ function profiles({ costs }: Result): string {
     "",
     ...lists,
   ].join("\n");
+}
+
+function judgedValues({ of, against, beside }: Bar, samples: Result["samples"]): number[] {
+  if (against === undefined) return valuesOf(samples, of);
+  const ratios = ratiosOf(samples, of, against);
+  if (beside === undefined) return ratios;
+  const others = ratiosOf(samples, beside.of, beside.against);
+  return ratios.flatMap((ratio, at) => (others[at] === undefined ? [] : [ratio / others[at]]));
 }
 
 function isMet({ atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY }: Bar, value: number): boolean {

@@ -3,10 +3,22 @@
  * token, metadata, deadline, the member check of the namespace, then the handler.
  */
 import { generateKeyPairSync } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Account, requireMember, signToken, TokenVerifier } from "@microts/core";
-import { findMethod, listen, type Method, parsePath, RpcClient, serveMethod } from "@microts/core/rpc";
+import { Connections, findMethod, listen, type Method, parsePath, RpcClient, serveMethod } from "@microts/core/rpc";
 import { announce } from "../announce.ts";
-import { echoEndpoint, echoService } from "./echo.ts";
+import {
+  checkStreamed,
+  countReply,
+  downEndpoint,
+  echoEndpoint,
+  echoService,
+  streamMessage,
+  tickEndpoint,
+  tickMessage,
+  upEndpoint,
+} from "./echo.ts";
 
 export const microRpcFile = import.meta.filename;
 
@@ -21,8 +33,12 @@ export function microMetadata(authorization: string): Record<string, string> {
 }
 
 /** A client whose unary calls carry all of it; the default deadline of 10 s is on every call. */
-export function connectMicroRpc(address: string, authorization: string): RpcClient {
-  return new RpcClient({ resolve: () => address, metadata: () => microMetadata(authorization) });
+export function connectMicroRpc(address: string, authorization: string, ca?: string): RpcClient & AsyncDisposable {
+  const connections = new Connections(ca === undefined ? {} : { tls: { ca } });
+  const at = ca === undefined ? address : `https://${address}`;
+  const metadata = () => microMetadata(authorization);
+  const client = new RpcClient({ connections, resolve: () => at, metadata });
+  return Object.assign(client, { [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose]() });
 }
 
 const echo: Method = {
@@ -36,12 +52,50 @@ const echo: Method = {
   },
 };
 
+const down: Method = {
+  ...echo,
+  name: downEndpoint,
+  kind: "server",
+  handle: async function* (_, { signal }) {
+    while (!signal.aborted) yield streamMessage;
+  },
+};
+
+const up: Method = {
+  ...echo,
+  name: upEndpoint,
+  kind: "client",
+  handle: async (requests) => {
+    let count = 0;
+    for await (const message of requests as AsyncIterable<Uint8Array>) {
+      checkStreamed(message);
+      count++;
+    }
+    return countReply(count);
+  },
+};
+
+/** Sends 100 bytes every second until the caller goes. */
+const tick: Method = {
+  ...echo,
+  name: tickEndpoint,
+  kind: "server",
+  handle: async function* (_, { signal }) {
+    while (!signal.aborted) {
+      yield tickMessage;
+      await delay(1000, undefined, { signal, ref: false }).catch(() => {});
+    }
+  },
+};
+
+// Arguments, if any: the files of a certificate and its key.
 if (import.meta.main) {
   const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const account: Account = { id: "bench", name: "bench", type: "service", issuer: "micro", scopes: [], metadata: {} };
   const token = await signToken(account, new Date(Date.now() + 3_600_000), "bench", privateKey);
   const verifier = new TokenVerifier(publicKey);
-  const methods = new Map([[echo.name, echo]]);
+  const methods = new Map([echo, down, up, tick].map((method) => [method.name, method]));
+  const [cert, key] = await Promise.all(process.argv.slice(2).map((file) => readFile(file)));
   const { address } = await listen(
     (call) => {
       const { service, endpoint } = parsePath(call.path);
@@ -49,7 +103,7 @@ if (import.meta.main) {
       const namespace = call.metadata["micro-namespace"] ?? caller?.issuer ?? "";
       return serveMethod(call, findMethod(methods, service, endpoint), { service, account: caller, namespace });
     },
-    { address: "127.0.0.1:0" },
+    { address: "127.0.0.1:0", ...(cert && key ? { tls: { cert, key } } : {}) },
   );
   announce({ address, authorization: `Bearer ${token}` });
 }

@@ -1,0 +1,98 @@
+import type { Bench } from "../bench.ts";
+import {
+  checkCount,
+  checkStreamed,
+  downEndpoint,
+  echoMessage,
+  echoService,
+  streamMessage,
+  upEndpoint,
+} from "../peers/echo.ts";
+import { connectGrpcJs, type GrpcJsClient, grpcJsFile } from "../peers/grpc-js.ts";
+import { connectMicroRpc, microRpcFile } from "../peers/micro-rpc.ts";
+import type { Measure, Row } from "../row.ts";
+
+type Client = ReturnType<typeof connectMicroRpc>;
+
+/** One stream of 1 KiB messages, in each direction. */
+export const streams: readonly Row[] = [
+  rowOf("stream-down", "gRPC server streaming, 1 KiB messages, one stream", down, grpcJsDown),
+  rowOf("stream-up", "gRPC client streaming, 1 KiB messages, one stream", up, grpcJsUp),
+];
+
+function rowOf(
+  name: string,
+  title: string,
+  ours: (bench: Bench, client: Client) => Measure,
+  peer: (bench: Bench, client: GrpcJsClient) => Measure,
+): Row {
+  return {
+    name,
+    title,
+    unit: "messages/s",
+    contenders: {
+      ours: "RpcClient + listen + serveMethod, as async iterables on both sides",
+      "grpc-js": "@grpc/grpc-js, both sides, bare",
+    },
+    bars: [{ text: "≥ 5× grpc-js", of: "ours", against: "grpc-js", atLeast: 5 }],
+    profiled: ["client", "server"],
+    async open(bench) {
+      const [micro, grpcJs] = await Promise.all([
+        bench.serve("ours", microRpcFile),
+        bench.serve("grpc-js", grpcJsFile),
+      ]);
+      return {
+        ours: ours(bench, bench.use(connectMicroRpc(micro.address, micro.authorization ?? ""))),
+        "grpc-js": peer(bench, bench.use(connectGrpcJs(grpcJs.address))),
+      };
+    },
+  };
+}
+
+/** Runs a stream until the time is up; `run` resolves with its number of messages. */
+function timed(bench: Bench, run: (signal: AbortSignal) => Promise<number>): Measure {
+  return async (ms) => {
+    const startedMs = performance.now();
+    const count = await run(AbortSignal.any([AbortSignal.timeout(ms), bench.signal]));
+    bench.signal.throwIfAborted();
+    return { value: count / ((performance.now() - startedMs) / 1000) };
+  };
+}
+
+function down(bench: Bench, client: Client): Measure {
+  return timed(bench, async (signal) => {
+    let count = 0;
+    for await (const message of client.serverStream(echoService, downEndpoint, echoMessage)) {
+      checkStreamed(message);
+      count++;
+      if (signal.aborted) break;
+    }
+    return count;
+  });
+}
+
+function up(bench: Bench, client: Client): Measure {
+  return timed(bench, async (signal) => {
+    let sent = 0;
+    async function* messages() {
+      while (!signal.aborted) {
+        sent++;
+        yield streamMessage;
+      }
+    }
+    checkCount(await client.clientStream(echoService, upEndpoint, messages()), sent);
+    return sent;
+  });
+}
+
+function grpcJsDown(bench: Bench, client: GrpcJsClient): Measure {
+  return timed(bench, (signal) => client.down(signal, checkStreamed));
+}
+
+function grpcJsUp(bench: Bench, client: GrpcJsClient): Measure {
+  return timed(bench, async (signal) => {
+    const { sent, reply } = await client.up(signal);
+    checkCount(reply, sent);
+    return sent;
+  });
+}

@@ -53,7 +53,13 @@ function rowOf(
 function timed(bench: Bench, run: (signal: AbortSignal) => Promise<number>): Measure {
   return async (ms) => {
     const startedMs = performance.now();
-    const count = await run(AbortSignal.any([AbortSignal.timeout(ms), bench.signal]));
+    const limit = new AbortController();
+    const end = () => limit.abort();
+    bench.signal.addEventListener("abort", end, { once: true });
+    const timer = setTimeout(end, ms);
+    const count = await run(limit.signal);
+    clearTimeout(timer);
+    bench.signal.removeEventListener("abort", end);
     bench.signal.throwIfAborted();
     return { value: count / ((performance.now() - startedMs) / 1000) };
   };

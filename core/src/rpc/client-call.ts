@@ -8,13 +8,12 @@ import { ErrorCode, Prefix } from "./http2/protocol.ts";
 import type { Stream, StreamClose } from "./http2/stream.ts";
 import { MessageQueue } from "./message-queue.ts";
 import { Outgoing, type StreamSource } from "./outgoing.ts";
-import { type CallStart, type ClientCall, type SendOptions, type Status, StatusError } from "./transport.ts";
+import { accepted, type CallStart, type ClientCall, type SendOptions, type Status, StatusError } from "./transport.ts";
 
 /** One call of a client on an HTTP/2 stream. */
 export class Http2ClientCall extends Outgoing implements ClientCall, Timed {
   readonly headers: Promise<Metadata>;
   readonly status: Promise<Status>;
-  readonly responses: AsyncIterableIterator<Uint8Array>;
   wheelNext: Timed | undefined = undefined;
   wheelPrevious: Timed | undefined = undefined;
   wheelDue = 0;
@@ -50,7 +49,6 @@ export class Http2ClientCall extends Outgoing implements ClientCall, Timed {
     this.#signal = signal;
     this.headers = this.#headers.promise;
     this.status = this.#status.promise;
-    this.responses = this.#read();
     this.headers.catch(() => {});
     if (signal !== undefined) {
       this.#onAbort = () => this.#end(statusOfAbort(signal));
@@ -72,7 +70,7 @@ export class Http2ClientCall extends Outgoing implements ClientCall, Timed {
     if (this.#ended !== undefined) return Promise.reject(new StatusError(this.#ended));
     const compresses = this.#compresses && (options?.compress ?? true);
     if (!compresses && this.#sending === undefined) return this.#sendNow(message, false);
-    const before = this.#sending ?? done;
+    const before = this.#sending ?? accepted;
     const bytes = compresses ? compress(message) : message;
     const sending = before.then(async () => await this.#sendNow(await bytes, compresses));
     this.#sending = sending;
@@ -84,7 +82,7 @@ export class Http2ClientCall extends Outgoing implements ClientCall, Timed {
   }
 
   #sendNow(message: Uint8Array, isCompressed: boolean): Promise<void> {
-    if (this.write(isCompressed ? Prefix.compressed : Prefix.plain, message, false)) return done;
+    if (this.write(isCompressed ? Prefix.compressed : Prefix.plain, message, false)) return accepted;
     if (this.#drained === undefined) this.#drained = Promise.withResolvers<void>();
     return this.#drained.promise;
   }
@@ -99,6 +97,24 @@ export class Http2ClientCall extends Outgoing implements ClientCall, Timed {
 
   cancel(): void {
     this.#end(statusOfAbort(undefined));
+    this.#queue?.clear();
+  }
+
+  read(): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    if (this.#queue !== undefined) return this.#readFrom(this.#queue);
+    return this.#messages.promise.then((queue) => (queue === undefined ? undefined : this.#readFrom(queue)));
+  }
+
+  #readFrom(queue: MessageQueue): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    const message = queue.read();
+    return message instanceof Promise ? message.catch((error: unknown) => this.#broken(error)) : message;
+  }
+
+  /** How the call ended is told by the status; a message that breaks the rules is this side's finding. */
+  #broken(error: unknown): undefined {
+    if (error === ended) return;
+    if (error instanceof StatusError) this.#end(error.status);
+    throw error;
   }
 
   onDeadline(): void {
@@ -169,28 +185,8 @@ export class Http2ClientCall extends Outgoing implements ClientCall, Timed {
     this.onWritable();
     this.abandon(ErrorCode.cancel);
   }
-
-  async *#read(): AsyncGenerator<Uint8Array, void, undefined> {
-    const queue = await this.#messages.promise;
-    if (queue === undefined) return;
-    try {
-      for (;;) {
-        const message = await queue.read();
-        if (message === undefined) return;
-        yield message;
-      }
-    } catch (error) {
-      // How the call ended is told by the status; a message that breaks the rules is this side's finding.
-      if (error === ended) return;
-      if (error instanceof StatusError) this.#end(error.status);
-      throw error;
-    } finally {
-      queue.clear();
-    }
-  }
 }
 
 /** What a reader meets when the call ended before its messages did. */
 const ended = new Error("the call has ended");
-const done = Promise.resolve();
 const nothing = new Uint8Array(0);

@@ -5,8 +5,9 @@ import type { Metadata } from "../metadata.ts";
 import { Connections } from "./connections.ts";
 import { contentTypes } from "./content-type.ts";
 import { deadlineSignal } from "./deadline.ts";
+import { Pull } from "./pull.ts";
 import { errorOf } from "./status.ts";
-import { type CallStart, type ClientCall, type Status, StatusError } from "./transport.ts";
+import { accepted, type CallStart, type ClientCall, type Status, StatusError } from "./transport.ts";
 
 /** The error id of everything that the client itself finds wrong, as in the original. */
 const clientId = "go.micro.client";
@@ -70,13 +71,13 @@ export class RpcClient implements AsyncDisposable {
   }
 
   /** One request, many replies. Leaving the loop early cancels the call. */
-  async *serverStream(
+  serverStream(
     service: string,
     endpoint: string,
     request: Uint8Array,
     options: CallOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    yield* this.bidi(service, endpoint, once(request), options);
+    return this.bidi(service, endpoint, once(request), options);
   }
 
   /**
@@ -95,7 +96,10 @@ export class RpcClient implements AsyncDisposable {
       if (more === undefined) await sendLast(call, request);
       else sendAll(call, followed(request, more));
       await call.headers;
-      return replies(call);
+      return new Pull(
+        () => nextReply(call),
+        () => call.cancel(),
+      );
     } catch (error) {
       throw error instanceof StatusError ? errorOf(error.status, clientId) : error;
     }
@@ -118,22 +122,28 @@ export class RpcClient implements AsyncDisposable {
   }
 
   /** Many requests, many replies, independent of each other. Leaving the loop early cancels the call. */
-  async *bidi(
+  bidi(
     service: string,
     endpoint: string,
     requests: AsyncIterable<Uint8Array>,
     options: CallOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const call = await this.#open(service, endpoint, options);
-    const sending = sendAll(call, requests);
-    try {
-      yield* received(call);
-      const status = await call.status;
-      if (sending.failure !== undefined) throw sending.failure;
-      throwUnlessOk(status);
-    } finally {
-      call.cancel();
-    }
+    let call: ClientCall | undefined;
+    let sending: Sending | undefined;
+    let isLeft = false;
+    const begin = async () => {
+      call = await this.#open(service, endpoint, options);
+      if (isLeft) call.cancel();
+      sending = sendAll(call, requests);
+      return await nextReply(call, sending);
+    };
+    return new Pull(
+      () => (call === undefined ? begin() : nextReply(call, sending)),
+      () => {
+        isLeft = true;
+        call?.cancel();
+      },
+    );
   }
 
   /** A unary call by name with JSON both ways, as the command line and untyped callers make it. */
@@ -214,6 +224,11 @@ function deadlineOf({ timeoutMs, deadline }: CallOptions, defaultMs: number | un
   return own < deadline ? own : deadline;
 }
 
+/** What has become of the requests. */
+interface Sending {
+  failure?: unknown;
+}
+
 interface Prepared {
   readonly address: string;
   readonly start: CallStart;
@@ -247,10 +262,13 @@ async function sendLast(call: ClientCall, request: Uint8Array): Promise<void> {
  * Sends until the iterable ends, then half-closes. Nobody waits for it: a server may end the call before the requests do. What stops the
  * sending is told by the call's status, except a failure of the iterable itself, which cancels the call and is kept in `failure`.
  */
-function sendAll(call: ClientCall, requests: AsyncIterable<Uint8Array>): { failure?: unknown } {
-  const outcome: { failure?: unknown } = {};
+function sendAll(call: ClientCall, requests: AsyncIterable<Uint8Array>): Sending {
+  const outcome: Sending = {};
   const run = async () => {
-    for await (const request of requests) await call.send(request);
+    for await (const request of requests) {
+      const sent = call.send(request);
+      if (sent !== accepted) await sent;
+    }
     call.end();
   };
   run().catch((error: unknown) => {
@@ -261,27 +279,27 @@ function sendAll(call: ClientCall, requests: AsyncIterable<Uint8Array>): { failu
   return outcome;
 }
 
-async function* replies(call: ClientCall): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    yield* call.responses;
-    throwUnlessOk(await call.status);
-  } finally {
-    call.cancel();
-  }
+/** The next reply; undefined when the call has ended well, and an error when it hasn't. */
+function nextReply(call: ClientCall, sending?: Sending): Uint8Array | Promise<Uint8Array | undefined> {
+  const message = call.read();
+  if (message === undefined) return endOf(call, sending);
+  if (!(message instanceof Promise)) return message;
+  return message.then((settled) => settled ?? endOf(call, sending), rethrow);
 }
 
-async function* received(call: ClientCall): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    yield* call.responses;
-  } catch (error) {
-    throw error instanceof StatusError ? errorOf(error.status, clientId) : error;
-  }
+async function endOf(call: ClientCall, sending: Sending | undefined): Promise<undefined> {
+  const status = await call.status;
+  if (sending?.failure !== undefined) throw sending.failure;
+  throwUnlessOk(status);
+}
+
+function rethrow(error: unknown): never {
+  throw error instanceof StatusError ? errorOf(error.status, clientId) : error;
 }
 
 async function reply(call: ClientCall): Promise<Uint8Array> {
-  const messages: Uint8Array[] = [];
-  for await (const message of received(call)) if (messages.push(message) > 1) break;
-  const [only, second] = messages;
+  const only = await Promise.resolve(call.read()).catch(rethrow);
+  const second = only === undefined ? undefined : await Promise.resolve(call.read()).catch(rethrow);
   // A cardinality violation (gRPC statuscodes.md).
   if (second !== undefined) {
     call.cancel();

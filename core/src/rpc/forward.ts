@@ -40,7 +40,7 @@ async function forwardMessages(
   void pump(call, next);
   try {
     next.headers.then((headers) => call.sendHeaders(headers)).catch(() => {});
-    for await (const message of next.responses) await call.send(message);
+    for (let message = await next.read(); message !== undefined; message = await next.read()) await call.send(message);
     const status = await next.status;
     if (status.lost) throw nodeLost(status.message);
     if (status.code !== GrpcStatus.ok || Object.keys(status.trailers).length > 0) throw new StatusError(status);

@@ -4,7 +4,8 @@ import { GrpcStatus, MicroError } from "../errors.ts";
 import type { Metadata } from "../metadata.ts";
 import { formatOf } from "./content-type.ts";
 import type { CallContext, Method } from "./method.ts";
-import { type ServerCall, StatusError } from "./transport.ts";
+import { mapOne, Pull } from "./pull.ts";
+import { accepted, type ServerCall, StatusError } from "./transport.ts";
 
 /** The three names in a `:path` (wire §5): everything before the last dot of the first segment is the service. */
 export interface CallPath {
@@ -123,7 +124,12 @@ async function serveUnary(call: ServerCall, method: Method, context: ServedConte
 async function serveStream(call: ServerCall, method: Method, context: ServedContext): Promise<void> {
   const { format } = context;
   const send = (value: unknown) => call.send(method.encode(value, format));
-  const decoded = () => decodeAll(call.requests, (bytes) => method.decode(bytes, format));
+  const decode = (bytes: Uint8Array) => method.decode(bytes, format);
+  const decoded = () =>
+    new Pull(
+      () => mapOne(call.read(), decode),
+      () => {},
+    );
   switch (method.kind) {
     case "client":
       return send(await method.handle(decoded(), context));
@@ -159,13 +165,9 @@ function noMessage(service: string): MicroError {
   return MicroError.notImplemented(service, "the call carried no message, and it takes one");
 }
 
-async function* decodeAll(
-  messages: AsyncIterable<Uint8Array>,
-  decode: (bytes: Uint8Array) => unknown,
-): AsyncGenerator<unknown> {
-  for await (const bytes of messages) yield decode(bytes);
-}
-
 async function sendAll(values: unknown, send: (value: unknown) => Promise<void>): Promise<void> {
-  for await (const value of values as AsyncIterable<unknown>) await send(value);
+  for await (const value of values as AsyncIterable<unknown>) {
+    const sent = send(value);
+    if (sent !== accepted) await sent;
+  }
 }

@@ -9,7 +9,7 @@ import type { Stream, StreamClose, StreamEvents } from "./http2/stream.ts";
 import { MessageQueue } from "./message-queue.ts";
 import { soleMessage } from "./message-reader.ts";
 import { okStatus, statusOf } from "./status.ts";
-import type { CallHandler, ServerCall, Status } from "./transport.ts";
+import { accepted, type CallHandler, type ServerCall, type Status } from "./transport.ts";
 
 /** Takes the frames of a call as they come, instead of its messages. */
 export interface RawSink {
@@ -236,7 +236,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
     if (!this.#areHeadersSent) this.sendHeaders({});
     if (this.#isOver || this.stream.isClosed) return Promise.reject(gone());
     if (!this.#isCompressing && this.#sending === undefined) return this.#sendNow(message, false);
-    const before = this.#sending ?? done;
+    const before = this.#sending ?? accepted;
     const bytes = this.#isCompressing ? compress(message) : message;
     const isCompressed = this.#isCompressing;
     const sending = before.then(async () => await this.#sendNow(await bytes, isCompressed));
@@ -253,7 +253,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   }
 
   #sendNow(message: Uint8Array, isCompressed: boolean): Promise<void> {
-    if (this.writeMessage(message, isCompressed)) return done;
+    if (this.writeMessage(message, isCompressed)) return accepted;
     if (this.#drained === undefined) this.#drained = Promise.withResolvers<void>();
     return this.#drained.promise;
   }
@@ -384,9 +384,9 @@ class Requests implements AsyncIterableIterator<Uint8Array> {
     this.#call = call;
   }
 
-  async next(): Promise<IteratorResult<Uint8Array>> {
-    const value = await this.#call.read();
-    return value === undefined ? { value, done: true } : { value, done: false };
+  next(): Promise<IteratorResult<Uint8Array>> {
+    const value = this.#call.read();
+    return value instanceof Promise ? value.then(resultOf) : Promise.resolve(resultOf(value));
   }
 
   async return(): Promise<IteratorResult<Uint8Array>> {
@@ -398,7 +398,9 @@ class Requests implements AsyncIterableIterator<Uint8Array> {
   }
 }
 
-const done = Promise.resolve();
+function resultOf(value: Uint8Array | undefined): IteratorResult<Uint8Array> {
+  return value === undefined ? { value, done: true } : { value, done: false };
+}
 
 /** Micro's error in the message alone: a deadline is the transport's finding, and has no details (gRPC conformance). */
 const deadlineStatus: Status = {

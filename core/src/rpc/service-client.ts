@@ -3,6 +3,7 @@ import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2
 import { decodeMessage, encodeMessage, type Format } from "../codec.ts";
 import type { CallOptions, RpcClient } from "./client.ts";
 import { kindOf } from "./method.ts";
+import { mapped } from "./pull.ts";
 
 type CallerOf<M> = M extends {
   methodKind: infer K;
@@ -71,8 +72,4 @@ export async function openStream<I extends DescMessage, O extends DescMessage>(
   const bytes = encodeMessage(method.input, request, format);
   const replies = await rpc.openStream(service, `${method.parent.name}.${method.name}`, bytes, options);
   return mapped(replies, (reply) => decodeMessage(method.output, reply, format));
-}
-
-async function* mapped<I, O>(values: AsyncIterable<I>, map: (value: I) => O): AsyncGenerator<O, void, undefined> {
-  for await (const value of values) yield map(value);
 }

@@ -36,9 +36,12 @@ export interface ServerCall {
   sendHeaders(metadata: Metadata): void;
   /** From here on messages are compressed, or not; does nothing unless the caller takes gzip. Announced with the response headers. */
   compress(on: boolean): void;
-  /** Resolves when the transport can take more; until then the message must not change. */
+  /** Resolves when the transport can take more, and is `accepted` when it can at once; until then the message must not change. */
   send(message: Uint8Array): Promise<void>;
 }
+
+/** What `send` returns when the transport has taken the message and can take more: whoever sends many needn't wait. */
+export const accepted: Promise<void> = Promise.resolve();
 
 /** Answers one call. Returning ends it with OK; throwing a `StatusError` or anything else ends it with that. */
 export type CallHandler = (call: ServerCall) => Promise<void> | void;
@@ -54,14 +57,14 @@ export interface Listener extends AsyncDisposable {
 
 /** One call as the client sees it. */
 export interface ClientCall {
-  /** Resolves when the transport can take more; until then the message must not change. Rejects when the call has ended. */
+  /** Resolves when the transport can take more, and is `accepted` when it can at once; until then the message must not change. Rejects when the call has ended. */
   send(message: Uint8Array, options?: SendOptions): Promise<void>;
   /** Half-closes: no more messages from this side. */
   end(): void;
   /** Response headers; rejects with a StatusError when the call fails without any. */
   readonly headers: Promise<Metadata>;
-  /** The server's messages as they arrive. Ends with the call; throws only when the transport fails, a status other than OK is in `status`. */
-  readonly responses: AsyncIterableIterator<Uint8Array>;
+  /** The server's next message: at once when it is there, undefined when the call is over. Rejects only when the transport fails; a status other than OK is in `status`. One reader. */
+  read(): Uint8Array | undefined | Promise<Uint8Array | undefined>;
   /** Whether the message read last came compressed. */
   readonly isCompressed: boolean;
   /** Resolves with the final status; transport failures are a status too. Never rejects. */

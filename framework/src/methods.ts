@@ -13,6 +13,8 @@ const maxDepth = 100;
 /** An endpoint ready to serve, with the shapes that the registry publishes. */
 export interface BoundEndpoint {
   readonly method: Method;
+  /** What protobuf calls carry; undefined when a schema can't be turned into messages, and JSON is the only way. */
+  readonly messages: { readonly request: MessageShape; readonly response: MessageShape } | undefined;
   readonly request: MessageShape | undefined;
   readonly response: MessageShape | undefined;
   readonly description: string | undefined;
@@ -31,6 +33,7 @@ export function bindEndpoint(service: string, name: string, endpoint: Endpoint, 
   return {
     request: input === undefined && endpoint.kind !== "unary" ? undefined : request,
     response,
+    messages: request && response && { request, response },
     description: endpoint.description,
     method: {
       name,

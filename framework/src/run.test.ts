@@ -5,13 +5,17 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { toJson } from "@bufbuild/protobuf";
+import * as grpc from "@grpc/grpc-js";
 import { type Account, readLocalCredentials, signToken } from "@microts/core";
 import { RpcClient, serviceClient } from "@microts/core/rpc";
 import { type Platform, parseSettings, startPlatform } from "@microts/platform";
 import { Config } from "@microts/proto/config";
+import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "@microts/proto/grpc/health/v1";
 import { Registry } from "@microts/proto/registry";
 import { Child } from "../../testing/src/child.ts";
 import { repository } from "../../testing/src/micro.ts";
+import { reflectedService, unaryCall } from "../../testing/src/standard-services.ts";
 import { until } from "../../testing/src/until.ts";
 
 const kit = `import { auth, broker, client, config, endpoint, events, service, store } from "@microts/service";
@@ -55,6 +59,11 @@ export default service("kit", {
     async *handler() {
       for await (const colour of config.watch("kit.paint")) yield { colour: String(colour) };
     },
+  }),
+  greet: endpoint({
+    input: z.object({ name: z.string() }),
+    output: z.object({ "the-msg": z.string() }),
+    handler: ({ name }) => ({ "the-msg": "Hello " + name }),
   }),
   say: endpoint({ input: z.object({ text: z.string() }), handler: ({ text }) => broker.publish("talk", text) }),
   listen: endpoint({
@@ -122,12 +131,24 @@ describe("a service file started with node", { timeout: 90_000 }, () => {
     const { services } = await serviceClient(Registry, rpc, "registry").getService({ service: "kit" });
     deepEqual(
       services[0]?.endpoints.map(({ name, metadata }) => `${name}${metadata["stream"] === "true" ? " stream" : ""}`),
-      ["Kit.Who", "Kit.Slow", "Kit.Tour", "Kit.Colours stream", "Kit.Say", "Kit.Listen stream"],
+      ["Kit.Who", "Kit.Slow", "Kit.Tour", "Kit.Colours stream", "Kit.Greet", "Kit.Say", "Kit.Listen stream"],
     );
     deepEqual(await call("Who"), { id: (await credentials()).account, same: true, namespace: "micro" });
     const { code } = await child.end("SIGTERM");
     equal(code, 0);
     deepEqual(await nodes(), []);
+  });
+
+  it("answers grpc-js's health checks, and calls made by what it reflects", async () => {
+    await using child = await serving();
+    const client = new grpc.Client(child.address, grpc.credentials.createInsecure());
+    for (const service of ["", "kit", "kit.Kit"])
+      equal((await unaryCall(client, Health.method.check, { service })).status, ServingStatus.SERVING);
+    const { methods } = await reflectedService(client, "kit.Kit");
+    const greet = methods.find(({ name }) => name === "Greet");
+    ok(greet !== undefined);
+    deepEqual(toJson(greet.output, await unaryCall(client, greet, { name: "jo" })), { "the-msg": "Hello jo" });
+    client.close();
   });
 
   it("lets a running call finish when it is told to stop", async () => {

@@ -10,6 +10,7 @@ import {
   serveMethod,
   serviceClient,
 } from "@microts/core/rpc";
+import { Health } from "@microts/core/rpc/services";
 import { Auth } from "@microts/proto/auth";
 import { connection } from "./connection.ts";
 import { debugMethods } from "./debug.ts";
@@ -17,6 +18,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { endpointName } from "./endpoint-name.ts";
 import { bindEndpoint } from "./methods.ts";
 import { Registration } from "./registration.ts";
+import { serviceStandards } from "./standards.ts";
 import { setServiceName } from "./store.ts";
 
 /** What `run` needs of a service. */
@@ -57,10 +59,12 @@ export async function run(service: Runnable): Promise<RunningService> {
   for (const method of debugMethods()) methods.set(method.name, method);
   const accountOf = tokenReader();
   const calls = new RunningCalls();
+  const health = new Health();
+  const standard = serviceStandards(name, bound, health);
   const listener = await listen(
     async (call) => {
-      const { endpoint } = parsePath(call.path);
-      const method = findMethod(methods, name, endpoint);
+      const { service: asked, endpoint } = parsePath(call.path);
+      const method = findMethod(standard.get(asked) ?? methods, name, endpoint);
       const account = await accountOf(call.metadata["authorization"]);
       const namespace = call.metadata[namespaceKey] ?? account?.issuer ?? env.namespace;
       const serving = serveMethod(call, method, { service: name, account, namespace });
@@ -85,7 +89,7 @@ export async function run(service: Runnable): Promise<RunningService> {
     throw error;
   }
   log.info("serving", { service: name, address: listener.address });
-  return stopOnSignal(new Running(name, listener, registration, calls));
+  return stopOnSignal(new Running(name, listener, registration, calls, health));
 }
 
 class Running implements RunningService {
@@ -94,18 +98,21 @@ class Running implements RunningService {
   readonly #listener: Listener;
   readonly #registration: Registration;
   readonly #calls: RunningCalls;
+  readonly #health: Health;
   #stopped: Promise<void> | undefined;
 
-  constructor(name: string, listener: Listener, registration: Registration, calls: RunningCalls) {
+  constructor(name: string, listener: Listener, registration: Registration, calls: RunningCalls, health: Health) {
     this.name = name;
     this.address = listener.address;
     this.#listener = listener;
     this.#registration = registration;
     this.#calls = calls;
+    this.#health = health;
   }
 
   stop(): Promise<void> {
     this.#stopped ??= (async () => {
+      this.#health.shutDown();
       await this.#registration.stop();
       await this.#calls.finished(graceMs);
       await this.#listener.close(streamGraceMs);

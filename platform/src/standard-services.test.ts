@@ -46,7 +46,7 @@ describe("gRPC's standard services of the platform", () => {
 
   it("say without an account that the server and each of its services can be called", async () => {
     for (const client of clients) {
-      for (const service of ["", "store", "runtime"]) {
+      for (const service of ["", "store", "store.Store"]) {
         const { status } = await unaryCall(client, Health.method.check, { service });
         equal(status, Status.SERVING);
       }

@@ -10,7 +10,8 @@ import type { CoreServices } from "./core-services.ts";
  * platform's own services for accounts.
  */
 export function platformStandardServices(core: CoreServices, health: Health): ReadonlyMap<string, MethodTable> {
-  for (const name of core.tables.keys()) health.set(name, true);
+  const handlers = core.descriptors().map(({ typeName }) => typeName);
+  for (const name of [...core.tables.keys(), ...handlers]) health.set(name, true);
   const tables = standardServices({ health, services: () => core.descriptors() });
   const open = HealthService.file.proto.package;
   return new Map([...tables].map(([name, table]) => [name, name === open ? table : forAccounts(name, table)]));

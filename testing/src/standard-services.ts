@@ -1,8 +1,20 @@
-import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { once } from "node:events";
+import {
+  create,
+  createFileRegistry,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import * as grpc from "@grpc/grpc-js";
 import { findMethod, listen, type Method, parsePath, serveMethod } from "@microts/core/rpc";
 import { type StandardServices, standardServices } from "@microts/core/rpc/services";
+import { ServerReflection, type ServerReflectionResponse } from "@microts/proto/grpc/reflection/v1";
 
 export interface ServedStandard extends AsyncDisposable {
   readonly address: string;
@@ -71,4 +83,20 @@ export function unaryCall<I extends DescMessage, O extends DescMessage>(
 export function endOf(call: grpc.ClientReadableStream<unknown>): Promise<grpc.StatusObject> {
   call.on("error", () => {});
   return new Promise((resolve) => call.once("status", resolve));
+}
+
+/** The protobuf service of a server, as its reflection shows it. */
+export async function reflectedService(client: grpc.Client, name: string): Promise<DescService> {
+  const talk = client.makeBidiStreamRequest(...partsOf(ServerReflection.method.serverReflectionInfo));
+  const answer = once(talk, "data");
+  talk.end({ host: "", messageRequest: { case: "fileContainingSymbol", value: name } });
+  const [{ messageResponse }] = (await answer) as [ServerReflectionResponse];
+  if (messageResponse.case !== "fileDescriptorResponse") throw new Error(`${name}: ${JSON.stringify(messageResponse)}`);
+  const files = messageResponse.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
+  // A registry wants what a file stands on before the file.
+  const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: files.toReversed() }));
+  const service = registry.getService(name);
+  if (service === undefined)
+    throw new Error(`${name} is not in the files ${files.map((file) => file.name).join(", ")}`);
+  return service;
 }

@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { create, createFileRegistry, type DescService, fromBinary } from "@bufbuild/protobuf";
 import {
-  type FileDescriptorProto,
   FileDescriptorProtoSchema,
   FileDescriptorSetSchema,
   FieldDescriptorProto_Label as Label,
@@ -15,7 +14,13 @@ import * as v1 from "@microts/proto/grpc/reflection/v1";
 import * as v1alpha from "@microts/proto/grpc/reflection/v1alpha";
 import { Dep } from "../../../../proto/gen/test/dep/dep_pb.ts";
 import { depHandlers } from "../../../../testing/src/dep.ts";
-import { partsOf, type ServedStandard, serveStandard, unaryCall } from "../../../../testing/src/standard-services.ts";
+import {
+  partsOf,
+  reflectedService,
+  type ServedStandard,
+  serveStandard,
+  unaryCall,
+} from "../../../../testing/src/standard-services.ts";
 import { methodsOf } from "../method.ts";
 import { Health } from "./index.ts";
 
@@ -106,9 +111,7 @@ for (const [version, { ServerReflection }] of Object.entries({ v1, v1alpha })) {
     });
 
     it("gives a service's file with which the service can be called", async () => {
-      const [answer] = await ask(symbol("service.dep.Dep"));
-      const registry = createFileRegistry(setOf(files(answer)));
-      const { call } = (registry.getService("service.dep.Dep") as typeof Dep).method;
+      const { call } = ((await reflectedService(served.client, "service.dep.Dep")) as typeof Dep).method;
       const { msg } = await unaryCall(served.client, call, { name: "you" });
       equal(msg, "Hello you");
     });
@@ -163,9 +166,4 @@ for (const [version, { ServerReflection }] of Object.entries({ v1, v1alpha })) {
 function errorOf(answer: v1.ServerReflectionResponse | undefined): v1.ErrorResponse {
   ok(answer?.messageResponse.case === "errorResponse");
   return answer.messageResponse.value;
-}
-
-/** In the order that a registry wants them: dependencies first. */
-function setOf(file: FileDescriptorProto[]) {
-  return create(FileDescriptorSetSchema, { file: file.toReversed() });
 }

@@ -76,10 +76,15 @@ function literal(text: string): Buffer {
   return Buffer.concat([Buffer.from(octets), Buffer.from(text, "latin1")]);
 }
 
+/** The fields of a gRPC call. */
+export function grpcFields(path: string): string[] {
+  const control = [":method", "POST", ":scheme", "http", ":path", path, ":authority", "test"];
+  return [...control, "content-type", "application/grpc", "te", "trailers"];
+}
+
 /** HEADERS of a gRPC call, with `more` fields, as one frame; ends the request unless told otherwise. */
 export function grpcRequest(streamId: number, path: string, more: readonly string[] = [], isEnd = true): Buffer {
-  const own = [":method", "POST", ":scheme", "http", ":path", path, ":authority", "test"];
-  const block = literalBlock([...own, "content-type", "application/grpc", "te", "trailers", ...more]);
+  const block = literalBlock([...grpcFields(path), ...more]);
   const flags = RawFlag.endHeaders | (isEnd ? RawFlag.endStream : 0);
   return frame(RawType.headers, flags, streamId, block);
 }

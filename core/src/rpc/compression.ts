@@ -37,7 +37,7 @@ export async function decompress(message: Uint8Array, maxBytes: number): Promise
     throw new StatusError({
       code: isOver ? GrpcStatus.resourceExhausted : GrpcStatus.internal,
       message: isOver
-        ? `a compressed message is over the limit of ${maxBytes} bytes`
+        ? `a compressed message is over the limit of ${maxBytes} bytes (maxMessageBytes)`
         : "a compressed message is damaged",
       trailers: {},
     });

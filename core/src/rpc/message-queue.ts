@@ -1,11 +1,12 @@
 import { GrpcStatus } from "../errors.ts";
 import { decompress, type Encoding } from "./compression.ts";
+import { limitsText } from "./http2/limits.ts";
 import type { Stream } from "./http2/stream.ts";
 import { MessageReader, type MessageSink } from "./message-reader.ts";
 import { StatusError } from "./transport.ts";
 
 interface Received {
-  readonly message: Uint8Array | Promise<Uint8Array>;
+  readonly message: Uint8Array;
   readonly isCompressed: boolean;
   readonly wireBytes: number;
 }
@@ -14,7 +15,8 @@ type Waiter = { resolve(message: Uint8Array | undefined): void; reject(reason: u
 
 /**
  * The messages that came on a stream, until they are read. What is read gives its bytes back to the stream's window, so a slow reader holds the
- * sender back; a message larger than the window is let in when nothing lies before it.
+ * sender back; a message larger than the window is let in when nothing lies before it. Compressed ones stay so until they are read: what they
+ * unfold to is up to a thousand times what the window counts.
  */
 export class MessageQueue implements MessageSink {
   readonly #stream: Stream;
@@ -51,7 +53,7 @@ export class MessageQueue implements MessageSink {
     if (connection.assemblyBytes > connection.limits.maxAssemblyBytes)
       throw new StatusError({
         code: GrpcStatus.resourceExhausted,
-        message: `the unfinished messages of this connection are over ${connection.limits.maxAssemblyBytes} bytes together`,
+        message: `the unfinished messages of this connection are too large together ${limitsText(connection.limits, "maxAssemblyBytes")}`,
         trailers: {},
       });
     if (this.#queue.length === 0) this.#stream.consumed(this.#reader.takeHeld());
@@ -66,22 +68,15 @@ export class MessageQueue implements MessageSink {
       waiter.resolve(message);
       return;
     }
-    this.#queue.push({ message: isCompressed ? this.#decompressed(message) : message, isCompressed, wireBytes });
-    if (this.#waiter !== undefined) this.#serve(this.#waiter);
-  }
-
-  #decompressed(message: Uint8Array): Promise<Uint8Array> {
-    if (this.#encoding === "identity") {
+    if (isCompressed && this.#encoding === "identity") {
       throw new StatusError({
         code: GrpcStatus.internal,
         message: "a message is compressed and the call's grpc-encoding is identity",
         trailers: {},
       });
     }
-    const promise = decompress(message, this.#maxBytes);
-    // It is handed over when its turn comes; until then nobody listens.
-    promise.catch(() => {});
-    return promise;
+    this.#queue.push({ message, isCompressed, wireBytes });
+    if (this.#waiter !== undefined) this.#serve(this.#waiter);
   }
 
   #serve(waiter: Waiter): void {
@@ -98,7 +93,7 @@ export class MessageQueue implements MessageSink {
     this.isCompressed = next.isCompressed;
     const held = this.#queue.length === 0 ? this.#reader.takeHeld() : 0;
     this.#stream.consumed(next.wireBytes + held);
-    return next.message;
+    return next.isCompressed ? decompress(next.message, this.#maxBytes) : next.message;
   }
 
   /** The next message; undefined at the end. Rejects when the call failed; what came before is read first. */

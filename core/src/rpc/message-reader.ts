@@ -74,7 +74,7 @@ export class MessageReader {
     if (length > this.#maxBytes)
       throw failure(
         GrpcStatus.resourceExhausted,
-        `a message of ${length} bytes is over the limit of ${this.#maxBytes} bytes`,
+        `a message of ${length} bytes is over the limit of ${this.#maxBytes} bytes (maxMessageBytes)`,
       );
     this.#isCompressed = flags === 1;
     this.#length = length;

@@ -25,6 +25,11 @@ export function parseAddress(text: string): Address {
   return { host, port, tls: scheme?.[1] === "https" || (scheme === null && port === 443) };
 }
 
+/** The path of `unix:path` or `unix:///absolute/path` (gRPC naming.md); undefined for other addresses. */
+export function unixPathOf(text: string): string | undefined {
+  return /^unix:(?:\/\/(?=\/))?(.+)$/s.exec(text)?.[1];
+}
+
 /** `host:port`, with brackets around an IPv6 host. */
 export function formatAddress(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

@@ -82,7 +82,7 @@ export class Http2ClientCall extends Outgoing implements ClientCall, Timed {
   }
 
   #sendNow(message: Uint8Array, isCompressed: boolean): Promise<void> {
-    if (this.write(isCompressed ? Prefix.compressed : Prefix.plain, message, false)) return accepted;
+    if (this.write(isCompressed ? Prefix.compressed : Prefix.plain, message, false, true)) return accepted;
     if (this.#drained === undefined) this.#drained = Promise.withResolvers<void>();
     return this.#drained.promise;
   }

@@ -1,6 +1,6 @@
-import type { ConnectionOptions as TlsOptions } from "node:tls";
 import { requestFields } from "./call-fields.ts";
 import { Http2ClientCall } from "./client-call.ts";
+import type { ClientTls } from "./connect-attempt.ts";
 import type { KeepaliveOptions } from "./http2/keepalive.ts";
 import { defaultLimits, type Limits } from "./http2/limits.ts";
 import { NodeConnections, type NodeOptions } from "./node-connections.ts";
@@ -11,15 +11,15 @@ export interface ConnectionsOptions {
   /** Largest message either way. Default 32 MiB. */
   readonly maxMessageBytes?: number;
   /** For addresses with TLS, as for `tls.connect`. */
-  readonly tls?: Pick<TlsOptions, "ca" | "cert" | "key" | "servername" | "rejectUnauthorized">;
+  readonly tls?: ClientTls;
   readonly limits?: Partial<Limits>;
   /** Default: a PING after 5 min of silence while calls are open, the server is gone when 20 s later nothing has come. */
   readonly keepalive?: Partial<KeepaliveOptions>;
   /** Connections to one node at once, opened only when the server takes no more calls on those there. Default 8. */
   readonly maxConnectionsPerNode?: number;
-  /** Default 5 s. */
+  /** Until the server has sent its SETTINGS. Default 5 s. */
   readonly connectTimeoutMs?: number;
-  /** A connection without calls is closed after so long. Default 5 min. */
+  /** A connection without calls is closed after so long, to the second. Default 5 min. */
   readonly idleMs?: number;
 }
 
@@ -33,8 +33,11 @@ const clientKeepalive: KeepaliveOptions = {
 /** The connections of a client: one for each node, opened at the first call, again after it broke, and more when its streams run out. */
 export class Connections implements AsyncDisposable {
   readonly maxMessageBytes: number;
-  readonly #options: Omit<NodeOptions, "onIdle">;
+  readonly #options: Omit<NodeOptions, "onUsed" | "onIdle">;
   readonly #nodes = new Map<string, NodeConnections>();
+  /** Those with something to close. */
+  readonly #used = new Set<NodeConnections>();
+  #isClosed = false;
   /** The node used last: most clients call one many times. */
   #last: { address: string; node: NodeConnections } | undefined;
 
@@ -77,22 +80,33 @@ export class Connections implements AsyncDisposable {
     if (this.#last?.address === address) return this.#last.node;
     let node = this.#nodes.get(address);
     if (node === undefined) {
-      const onIdle = () => this.#forget(address);
-      node = new NodeConnections(address, { ...this.#options, onIdle });
+      node = new NodeConnections(address, {
+        ...this.#options,
+        onUsed: (used) => this.#used.add(used),
+        onIdle: (idle) => this.#forget(address, idle),
+      });
+      if (this.#isClosed) {
+        node.close();
+        return node;
+      }
       this.#nodes.set(address, node);
     }
     this.#last = { address, node };
     return node;
   }
 
-  #forget(address: string): void {
-    this.#nodes.delete(address);
-    if (this.#last?.address === address) this.#last = undefined;
+  #forget(address: string, node: NodeConnections): void {
+    this.#used.delete(node);
+    if (this.#nodes.get(address) === node) this.#nodes.delete(address);
+    if (this.#last?.node === node) this.#last = undefined;
   }
 
+  /** Cuts all connections and fails their calls, and those still to come. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const node of this.#nodes.values()) node.close();
+    this.#isClosed = true;
+    for (const node of [...this.#nodes.values(), ...this.#used]) node.close();
     this.#nodes.clear();
+    this.#used.clear();
     this.#last = undefined;
   }
 }

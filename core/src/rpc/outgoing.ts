@@ -72,22 +72,26 @@ export abstract class Outgoing implements StreamEvents {
     this.#over(close);
   }
 
-  /** Sends part of the request; false when it has to wait, and `onWritable` follows. */
-  protected write(prefix: Prefix, body: Uint8Array, isEnd: boolean): boolean {
+  /**
+   * Sends part of the request; false when it has to wait, and `onWritable` follows. `isLent`: the caller may change the body once it has gone,
+   * not only after the answer.
+   */
+  protected write(prefix: Prefix, body: Uint8Array, isEnd: boolean, isLent = false): boolean {
     if (this.#isOver) return true;
     const { stream } = this;
-    if (!this.#isAnswered) this.#keep(prefix, body, isEnd);
+    if (!this.#isAnswered) this.#keep(prefix, body, isEnd, isLent);
     return stream === undefined ? false : stream.write(prefix, body, isEnd);
   }
 
   /** What was sent before there is an answer can be sent again, as long as it is little. Without a stream it must be kept. */
-  #keep(prefix: Prefix, body: Uint8Array, isEnd: boolean): void {
-    this.#sentBytes += body.length;
+  #keep(prefix: Prefix, given: Uint8Array, isEnd: boolean, isLent: boolean): void {
+    this.#sentBytes += given.length;
     if (this.#sentBytes > maxReplayBytes && this.stream !== undefined) {
       this.#isAnswered = true;
       this.#drop();
       return;
     }
+    const body = isLent ? new Uint8Array(given) : given;
     if (this.#firstBody === undefined) {
       this.#firstPrefix = prefix;
       this.#firstBody = body;

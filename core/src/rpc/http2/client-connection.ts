@@ -6,19 +6,22 @@ import type { ReceivedHeaders } from "./receiver.ts";
 import { Stream, type StreamEvents } from "./stream.ts";
 
 export interface ClientConnectionOptions extends ConnectionOptions {
-  /** There may be room for another stream. */
+  /** A connection that carried no call for so long is closed. */
+  readonly idleMs: number;
+  /** There may be room for another stream; told first when the server has sent its SETTINGS. */
   onRoom(connection: ClientConnection): void;
   onLost(connection: ClientConnection, message: string, error: Error | undefined): void;
 }
-
-/** Streams opened before the server has said how many it takes. */
-const beforeSettings = 100;
 
 /** The client's side of a connection. */
 export class ClientConnection extends Connection {
   readonly isServer = false;
   readonly #options: ClientConnectionOptions;
+  /** The server has answered a call. */
+  hasAnswered = false;
   #nextId = 1;
+  #idSweptLast = 1;
+  #idleSinceMs = Date.now();
 
   constructor(socket: Socket, options: ClientConnectionOptions) {
     super(socket, options);
@@ -30,10 +33,15 @@ export class ClientConnection extends Connection {
     this.start([Setting.enablePush, 0]);
   }
 
-  /** How many more streams the server takes now. */
+  /** How many more streams the server takes now. Only to be asked once it has sent its SETTINGS. */
   get room(): number {
-    if (this.isDraining || this.#nextId > maxStreamId) return 0;
-    return (this.isReady ? this.peer.maxConcurrentStreams : beforeSettings) - this.streams.size;
+    return this.isDraining ? 0 : this.peer.maxConcurrentStreams - this.streams.size;
+  }
+
+  override receive(chunk: Buffer): void {
+    const found = this.isReady ? undefined : otherProtocol(chunk);
+    if (found === undefined) super.receive(chunk);
+    else this.destroy(found);
   }
 
   /** Opens a stream with a request. The caller has looked at `room`. */
@@ -76,6 +84,7 @@ export class ClientConnection extends Connection {
       return;
     }
     stream.hasHeaders = true;
+    this.hasAnswered = true;
     stream.expectedBytes = head.contentLength;
     stream.events.onHeaders(fields, isEnd);
     if (isEnd && !stream.isClosed) stream.remoteEnd(undefined);
@@ -109,4 +118,22 @@ export class ClientConnection extends Connection {
   protected onLost(message: string, error: Error | undefined): void {
     this.#options.onLost(this, message, error);
   }
+
+  override onSweep(nowMs: number): void {
+    super.onSweep(nowMs);
+    if (this.streams.size > 0 || this.#nextId !== this.#idSweptLast) {
+      this.#idSweptLast = this.#nextId;
+      this.#idleSinceMs = nowMs;
+    } else if (this.isReady && nowMs - this.#idleSinceMs >= this.#options.idleMs && !this.isClosed) {
+      this.goaway(ErrorCode.noError, "no calls");
+      this.end("nobody called for a while");
+    }
+  }
+}
+
+/** What the server speaks when its first bytes aren't HTTP/2 (RFC 9112 §4, RFC 8446 §5.1). */
+function otherProtocol(chunk: Buffer): string | undefined {
+  if (chunk.toString("latin1", 0, 5) === "HTTP/") return "the server speaks HTTP/1, not HTTP/2: it isn't a gRPC server";
+  if (chunk[0] === 21 && chunk[1] === 3) return "the server wants TLS: write the address as https://host:port";
+  return undefined;
 }

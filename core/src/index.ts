@@ -36,5 +36,6 @@ export {
   namespaceKey,
 } from "./metadata.ts";
 export { checkNamespace } from "./namespace.ts";
+export { isOrigin } from "./origin.ts";
 export { coreServices, platformNames } from "./platform-names.ts";
 export { TokenVerifier, tokenOf } from "./verifier.ts";

@@ -70,7 +70,8 @@ export async function run(service: Runnable): Promise<RunningService> {
       const serving = serveMethod(call, method, { service: name, account, namespace });
       await (method.kind === "unary" ? calls.track(serving) : serving);
     },
-    { address: env.address },
+    // Pages come through the proxy: a browser that a foreign name led here (DNS rebinding) would get past its rules.
+    { address: env.address, web: false },
   );
   const registration = new Registration(rpc, env, {
     name,

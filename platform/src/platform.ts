@@ -11,7 +11,15 @@ import { Registry, registryMethods } from "@microts/blocks/registry";
 import { Runtime, runtimeMethods } from "@microts/blocks/runtime";
 import { Blobs, blobMethods, Store, storeMethods } from "@microts/blocks/store";
 import { defaultNamespace, type Log, silent } from "@microts/core";
-import { type CallHandler, Connections, type Listener, listen, parseAddress, RpcClient } from "@microts/core/rpc";
+import {
+  type CallHandler,
+  Connections,
+  type Listener,
+  type ListenOptions,
+  listen,
+  parseAddress,
+  RpcClient,
+} from "@microts/core/rpc";
 import { Health } from "@microts/core/rpc/services";
 import { EmbeddedNetwork, EmbeddedRuntime } from "@microts/driver-embedded";
 import { debugMethods } from "@microts/service/debug";
@@ -123,21 +131,23 @@ interface Ports {
   answer(handler: CallHandler): void;
 }
 
-/** Binds both gRPC ports first: everything else needs to know the real addresses. */
+/** Binds both gRPC ports first: everything else needs to know the real addresses. Browsers have the proxy's alone. */
 async function openPorts(settings: Settings, stack: AsyncDisposableStack): Promise<Ports> {
   const ready = Promise.withResolvers<CallHandler>();
   const handler: CallHandler = async (call) => (await ready.promise)(call);
-  const open = async (address: string, what: string, setting: string) => {
+  const open = async (address: string, what: string, setting: string, web: NonNullable<ListenOptions["web"]>) => {
     try {
-      const listener = await listen(handler, { address });
+      const listener = await listen(handler, { address, web });
       stack.defer(() => listener.close(graceMs));
       return listener;
     } catch (error) {
       throw await explainBind(error, address, what, setting);
     }
   };
-  const network = await open(settings.networkAddress, "network", "--network_address or MICRO_NETWORK_ADDRESS");
-  const proxy = await open(settings.proxyAddress, "gRPC proxy", "--proxy_address or MICRO_PROXY_ADDRESS");
+  const network = await open(settings.networkAddress, "network", "--network_address or MICRO_NETWORK_ADDRESS", false);
+  const proxy = await open(settings.proxyAddress, "gRPC proxy", "--proxy_address or MICRO_PROXY_ADDRESS", {
+    origins: settings.proxyCorsOrigins,
+  });
   return { network, proxy, answer: ready.resolve };
 }
 

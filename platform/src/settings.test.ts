@@ -24,6 +24,16 @@ describe("parseSettings", () => {
     equal(parseSettings({ HOME: "/h", MICRO_API_ADDRESS: ":9000" }).apiAddress, "127.0.0.1:9000");
   });
 
+  it("takes the origins of pages that may call the proxy, each as a browser writes it", () => {
+    const of = (text: string) =>
+      parseSettings({ HOME: "/h", MICRO_PROXY_CORS_ORIGINS: text }).proxyCorsOrigins.join(" ");
+    equal(of(" https://a.example.com, http://localhost:5173,"), "https://a.example.com http://localhost:5173");
+    equal(of("*"), "*");
+    equal(of(""), "");
+    for (const wrong of ["app.example.com", "https://app.example.com/", "https://*.example.com", "null"])
+      throws(() => of(`https://a.example.com,${wrong}`), { code: 400, message: /MICRO_PROXY_CORS_ORIGINS has "/ });
+  });
+
   it("reports every mistake at once", () => {
     const env = { HOME: "/h", MICRO_LOG_LEVEL: "loud", MICRO_API_ADDRESS: "here", MICRO_CONFIG_SECRET_KEY: "c2hvcnQ=" };
     throws(() => parseSettings({ ...env, MICRO_PROXY_ADDRESS: "a:b:c" }), {

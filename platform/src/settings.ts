@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { homeDir, type LogLevel, logLevels, MicroError } from "@microts/core";
+import { homeDir, isOrigin, type LogLevel, logLevels, MicroError } from "@microts/core";
 import { parseAddress } from "@microts/core/rpc";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -24,6 +24,8 @@ export interface Settings {
   readonly configKey: Uint8Array | undefined;
   /** Origins whose pages may call the gateway with credentials. */
   readonly corsOrigins: readonly string[];
+  /** Origins whose pages may call the proxy over gRPC-Web; `*` for all. */
+  readonly proxyCorsOrigins: readonly string[];
   readonly logLevel: LogLevel;
   /** The server's own environment; services see only the few variables of it that the runtime lets through. */
   readonly environment: Env;
@@ -53,6 +55,12 @@ export function parseSettings(env: Env, flags: Env = {}): Settings {
   const configKey = key === undefined ? undefined : Buffer.from(key, "base64");
   if (configKey !== undefined && configKey.length !== 32)
     mistakes.push("MICRO_CONFIG_SECRET_KEY is not base64 of 32 bytes");
+  const proxyCorsOrigins = list(text("MICRO_PROXY_CORS_ORIGINS"));
+  for (const origin of proxyCorsOrigins)
+    if (origin !== "*" && !isOrigin(origin))
+      mistakes.push(
+        `MICRO_PROXY_CORS_ORIGINS has "${origin}", not an origin such as https://app.example.com, or * for every page`,
+      );
   const home = homeDir(env);
   const settings: Settings = {
     apiAddress: address("MICRO_API_ADDRESS", "api_address", 8080),
@@ -63,13 +71,18 @@ export function parseSettings(env: Env, flags: Env = {}): Settings {
     dataDir: text("MICRO_DATA_DIR", "data_dir") ?? join(home, "server"),
     adminPassword: text("MICRO_ADMIN_PASSWORD"),
     configKey,
-    corsOrigins: (text("MICRO_API_CORS_ORIGINS") ?? "")
-      .split(",")
-      .map((origin) => origin.trim())
-      .filter(Boolean),
+    corsOrigins: list(text("MICRO_API_CORS_ORIGINS")),
+    proxyCorsOrigins,
     logLevel: logLevel ?? "info",
     environment: env,
   };
   if (mistakes.length > 0) throw MicroError.badRequest("settings", mistakes.join("; "));
   return settings;
+}
+
+function list(text = ""): string[] {
+  return text
+    .split(",")
+    .map((item) => item.trim())
+    .filter(Boolean);
 }

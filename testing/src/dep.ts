@@ -7,6 +7,7 @@ import {
   forward,
   type Handlers,
   type Listener,
+  type ListenOptions,
   listen,
   methodsOf,
   parsePath,
@@ -40,7 +41,11 @@ export interface ServedDep extends AsyncDisposable {
 }
 
 /** The service on a loopback port, and a proxy in front of it. */
-export async function serveDep(over: Partial<DepHandlers> = {}, account?: Account): Promise<ServedDep> {
+export async function serveDep(
+  over: Partial<DepHandlers> = {},
+  account?: Account,
+  options: Partial<ListenOptions> = {},
+): Promise<ServedDep> {
   const handlers = { ...depHandlers, ...over };
   const both = [...methodsOf(Dep, handlers), ...methodsOf(Source, handlers)];
   const methods = new Map(both.map((method) => [method.name, method]));
@@ -50,7 +55,7 @@ export async function serveDep(over: Partial<DepHandlers> = {}, account?: Accoun
       const method = findMethod(methods, service, endpoint);
       await serveMethod(call, method, { service, account, namespace: "micro" });
     },
-    { address: "127.0.0.1:0" },
+    { address: "127.0.0.1:0", ...options },
   );
   const proxy = await serveProxy(server.address);
   return {

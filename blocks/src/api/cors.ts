@@ -1,4 +1,4 @@
-import { MicroError } from "@microts/core";
+import { isOrigin, MicroError } from "@microts/core";
 
 const methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const allowedHeaders =
@@ -68,7 +68,7 @@ function headersOf(plain: readonly string[]): Headers {
 }
 
 function checkOrigin(origin: string): string {
-  if (URL.canParse(origin) && new URL(origin).origin === origin && /^https?:/.test(origin)) return origin;
+  if (isOrigin(origin)) return origin;
   throw MicroError.badRequest(
     "go.micro.api",
     `${JSON.stringify(origin)} is not an origin: write scheme and host as browsers do, such as https://app.example.com`,

@@ -1,7 +1,7 @@
 import { GrpcStatus } from "../errors.ts";
+import type { CallStream } from "./call-stream.ts";
 import { decompress, type Encoding } from "./compression.ts";
 import { limitsText } from "./http2/limits.ts";
-import type { Stream } from "./http2/stream.ts";
 import { MessageReader, type MessageSink } from "./message-reader.ts";
 import { StatusError } from "./transport.ts";
 
@@ -19,7 +19,7 @@ type Waiter = { resolve(message: Uint8Array | undefined): void; reject(reason: u
  * unfold to is up to a thousand times what the window counts.
  */
 export class MessageQueue implements MessageSink {
-  readonly #stream: Stream;
+  readonly #stream: CallStream;
   readonly #reader: MessageReader;
   readonly #maxBytes: number;
   readonly #encoding: Encoding;
@@ -31,7 +31,7 @@ export class MessageQueue implements MessageSink {
   /** Whether the message read last came compressed. */
   isCompressed = false;
 
-  constructor(stream: Stream, maxBytes: number, encoding: Encoding) {
+  constructor(stream: CallStream, maxBytes: number, encoding: Encoding) {
     this.#stream = stream;
     this.#maxBytes = maxBytes;
     this.#encoding = encoding;

@@ -1,30 +1,38 @@
-import type { RequestHead } from "./http2/message-head.ts";
+import type { CallStream } from "./call-stream.ts";
 import { Prefix } from "./http2/protocol.ts";
-import type { Stream, StreamEvents } from "./http2/stream.ts";
+import type { StreamEvents } from "./http2/stream.ts";
 
-/** Whether a request is a call: gRPC, or Micro's JSON and protobuf without the gRPC name (wire §2.2). */
-export function isGrpc({ method }: RequestHead, contentType: string): boolean {
-  return method === "POST" && /^application\/(grpc|json|proto)/.test(contentType);
+/** An answer in HTTP to what isn't a call. */
+export interface HttpAnswer {
+  readonly status: string;
+  /** Empty: no body. */
+  readonly text: string;
+  /** Name, value, name, value … */
+  readonly fields: readonly string[];
+  /** As HEAD wants it: the headers alone. */
+  readonly isHead: boolean;
 }
 
-const hint = Buffer.from("this port speaks gRPC; the HTTP gateway is on another one\n");
-
-/** Answers what isn't a call when it has come whole: 405 for another method, 415 for another content type (gRPC over HTTP/2, Requests). */
+/** Answers what isn't a call when it has come whole. */
 export class NotGrpc implements StreamEvents {
-  readonly #stream: Stream;
-  readonly #method: string;
+  readonly #stream: CallStream;
+  readonly #answer: HttpAnswer;
 
-  constructor(stream: Stream, { method }: RequestHead) {
+  constructor(stream: CallStream, answer: HttpAnswer) {
     this.#stream = stream;
-    this.#method = method;
+    this.#answer = answer;
   }
 
   onEnd(): void {
-    const status = this.#method === "POST" ? "415" : "405";
-    const isHead = this.#method === "HEAD";
-    const fields = [":status", status, "content-type", "text/plain", "content-length", String(hint.length)];
-    this.#stream.sendHeaders(fields, isHead);
-    if (!isHead) this.#stream.write(Prefix.none, hint, true);
+    const { status, text, fields, isHead } = this.#answer;
+    const body = Buffer.from(text === "" ? "" : `${text}\n`);
+    const about = ["content-type", "text/plain", "x-content-type-options", "nosniff"];
+    const isBodyless = isHead || text === "";
+    this.#stream.sendHeaders(
+      [":status", status, ...(text === "" ? [] : [...about, "content-length", String(body.length)]), ...fields],
+      isBodyless,
+    );
+    if (!isBodyless) this.#stream.write(Prefix.none, body, true);
   }
 
   onData(_: Buffer, start: number, end: number): void {

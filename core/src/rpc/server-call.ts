@@ -1,11 +1,12 @@
 import { GrpcStatus, MicroError } from "../errors.ts";
 import type { Metadata } from "../metadata.ts";
 import { metadataOf, type RequestFields, responseFields, trailerFields } from "./call-fields.ts";
+import type { CallStream } from "./call-stream.ts";
 import { compress, encodingOf } from "./compression.ts";
 import { deadlines, type Timed } from "./deadline-wheel.ts";
 import type { RequestHead } from "./http2/message-head.ts";
 import { ErrorCode, Prefix } from "./http2/protocol.ts";
-import type { Stream, StreamClose, StreamEvents } from "./http2/stream.ts";
+import type { StreamClose, StreamEvents } from "./http2/stream.ts";
 import { MessageQueue } from "./message-queue.ts";
 import { soleMessage } from "./message-reader.ts";
 import { okStatus, statusOf } from "./status.ts";
@@ -21,12 +22,12 @@ export interface RawSink {
   onClose(): void;
 }
 
-/** One call on an HTTP/2 stream (gRPC over HTTP/2). */
+/** One call on a stream (gRPC over HTTP/2), or on what looks like one: gRPC-Web is framed below. */
 export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   readonly path: string;
   readonly contentType: string;
   readonly deadline: Date | undefined;
-  readonly stream: Stream;
+  readonly stream: CallStream;
   /** The request's fields: pseudo-headers, then from `fieldsFrom` the others. */
   readonly fields: readonly string[];
   readonly fieldsFrom: number;
@@ -59,7 +60,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   #drained: { resolve(): void; readonly promise: Promise<void> } | undefined;
 
   constructor(
-    stream: Stream,
+    stream: CallStream,
     head: RequestHead,
     fields: string[],
     contentType: string,
@@ -253,13 +254,13 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   }
 
   #sendNow(message: Uint8Array, isCompressed: boolean): Promise<void> {
-    if (this.writeMessage(message, isCompressed)) return accepted;
+    if (this.#writeMessage(message, isCompressed)) return accepted;
     if (this.#drained === undefined) this.#drained = Promise.withResolvers<void>();
     return this.#drained.promise;
   }
 
   /** False when it has to wait for the caller to read. */
-  protected writeMessage(message: Uint8Array, isCompressed: boolean): boolean {
+  #writeMessage(message: Uint8Array, isCompressed: boolean): boolean {
     return this.stream.write(isCompressed ? Prefix.compressed : Prefix.plain, message, false);
   }
 
@@ -277,12 +278,12 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
     if (this.#isOver) return;
     this.#isOver = true;
     deadlines.remove(this);
-    this.writeStatus(status, this.#areHeadersSent);
+    this.#writeStatus(status, this.#areHeadersSent);
     this.#messages?.clear();
   }
 
   /** Ends the stream with the status: in trailers, or in headers when the call failed before any were sent. */
-  protected writeStatus(status: Status, areHeadersSent: boolean): void {
+  #writeStatus(status: Status, areHeadersSent: boolean): void {
     const trailers = trailerFields(status);
     if (areHeadersSent) this.stream.sendTrailers(trailers);
     else if (status.code !== GrpcStatus.ok)
@@ -309,6 +310,12 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
     this.#finish(statusOf(reason, this.#id()));
     this.#controller?.abort(reason);
     this.#raw?.onClose();
+  }
+
+  /** The request can't be read any further: ends the call with the reason. */
+  fail(reason: unknown): void {
+    this.#messages?.fail(reason);
+    this.#end(reason);
   }
 
   onDeadline(): void {
@@ -365,14 +372,6 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
     this.#messages?.fail(this.#failure);
     this.#controller?.abort(this.#failure);
     this.#raw?.onClose();
-  }
-
-  /** Drops the stream without a status, as when its own stream broke in the middle. */
-  cut(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    deadlines.remove(this);
-    this.stream.reset(ErrorCode.internalError);
   }
 }
 

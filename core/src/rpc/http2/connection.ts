@@ -17,6 +17,8 @@ import { Turns } from "./turns.ts";
 export interface ConnectionOptions {
   readonly limits: Limits;
   readonly keepalive: KeepaliveOptions;
+  /** Since when the peer's handshake is waited for. Default: since now. */
+  readonly openedMs?: number;
 }
 
 /** A frame with a use stands against so many without. */
@@ -54,7 +56,7 @@ export abstract class Connection implements Receiver {
   readonly #parser: FrameParser;
   readonly #received: ReceivedFrames;
   readonly #closed: ClosedStreams;
-  readonly #openedMs = Date.now();
+  readonly #openedMs: number;
   readonly #resets: Allowance;
   #idleFrames = 0;
   readonly #turns: Turns;
@@ -62,6 +64,7 @@ export abstract class Connection implements Receiver {
   constructor(socket: Socket, options: ConnectionOptions) {
     const { limits } = options;
     this.limits = limits;
+    this.#openedMs = options.openedMs ?? Date.now();
     this.socket = socket;
     this.output = new Output(socket, () => this.#turns.run());
     this.writer = new FrameWriter(this.output);

@@ -126,6 +126,13 @@ export function writePrefix(target: Uint8Array, at: number, prefix: Prefix, leng
   target[at + 4] = length & 0xff;
 }
 
+/** The same as bytes of its own. */
+export function prefixOf(prefix: Prefix, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(prefixBytes);
+  writePrefix(bytes, 0, prefix, length);
+  return bytes;
+}
+
 function writeHead(slab: Buffer, at: number, length: number, type: number, flags: number, streamId: number): void {
   slab[at] = length >>> 16;
   slab[at + 1] = (length >>> 8) & 0xff;

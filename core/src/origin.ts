@@ -1,4 +1,4 @@
 /** Whether the text is an origin as browsers write it: `https://host` or `https://host:port`. */
 export function isOrigin(text: string): boolean {
-  return URL.canParse(text) && new URL(text).origin === text && /^https?:/.test(text);
+  return /^https?:[^*]*$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }

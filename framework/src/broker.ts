@@ -4,6 +4,8 @@ import { resubscribed } from "./resubscribe.ts";
 
 /** A message as a subscriber gets it. */
 export interface Message<T> {
+  /** Where it was published. */
+  readonly topic: string;
   /** The body as JSON. */
   readonly data: T;
   readonly header: Readonly<Record<string, string>>;
@@ -12,6 +14,8 @@ export interface Message<T> {
 export interface SubscribeOptions {
   /** Subscribers that name the same queue share the messages between them. Default: every subscriber gets every message. */
   readonly queue?: string;
+  /** When this subscriber is more than 10,000 messages or 32 MiB behind: it loses the oldest (`drop`, the default), or the loop throws a 429 (`disconnect`). */
+  readonly whenSlow?: "drop" | "disconnect";
   /** Ends the subscription; so does leaving the loop and, inside a handler, the end of its call by the caller. */
   readonly signal?: AbortSignal;
 }
@@ -30,23 +34,24 @@ export const broker = {
   async publish(topic: string, data: unknown, header: Readonly<Record<string, string>> = {}): Promise<void> {
     const { signal } = inherited();
     const { namespace } = connection().env;
-    const all = { "Content-Type": "application/json", "Micro-Topic": topic, ...header };
+    const all = { "Content-Type": "application/json", ...header };
     await open().publish(topic, JSON.stringify(data ?? null), { namespace, header: all, signal });
   },
 
   /**
    * Messages from now on, in each publisher's order, until the signal aborts or the loop is left. When the server goes away it is subscribed anew as
-   * soon as the server is back; messages of the time between are lost. Throws when the first subscription fails.
+   * soon as the server is back; messages of the time between are lost. Throws when the first subscription fails. In `topic`, `*` stands for one part
+   * between dots and `>` at the end for one or more: `orders.*.created`, `orders.>`.
    */
   async *subscribe<T = unknown>(
     topic: string,
-    { queue, signal }: SubscribeOptions = {},
+    { queue, whenSlow, signal }: SubscribeOptions = {},
   ): AsyncGenerator<Message<T>, void, undefined> {
     const { namespace } = connection().env;
-    const options = { namespace, queue, signal: inheritedSignal(signal) };
+    const options = { namespace, queue, whenSlow, signal: inheritedSignal(signal) };
     const messages = resubscribed(() => open().subscribe(topic, options), options.signal);
-    for await (const { header, body } of messages) {
-      yield { header, data: JSON.parse(Buffer.from(body).toString()) as T };
+    for await (const { topic, header, body } of messages) {
+      yield { topic, header, data: JSON.parse(Buffer.from(body).toString()) as T };
     }
   },
 } as const;

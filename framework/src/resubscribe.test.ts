@@ -11,6 +11,7 @@ async function* messages<T>(values: T[], end?: Error): AsyncGenerator<T> {
   if (end !== undefined) throw end;
 }
 
+const news = { topic: "news", queue: "", whenSlow: "drop" } as const;
 const lost = MicroError.unavailable("test", "lost the connection");
 
 describe("resubscribed", () => {
@@ -41,7 +42,7 @@ describe("resubscribed", () => {
     let subscriptions = 0;
     const ending = new AbortController();
     const subscribe = async () => {
-      const source = await new RemoteBroker(served.rpc, "micro").subscribe("micro", "news", "", ending.signal);
+      const source = await new RemoteBroker(served.rpc, "micro").subscribe("micro", news, ending.signal);
       subscriptions++;
       return source;
     };

@@ -1,9 +1,9 @@
 import { defaultNamespace, MicroError } from "@microts/core";
-import type { BrokerDriver, BrokerMessage } from "./driver.ts";
+import type { BrokerDriver, BrokerMessage, WhenSlow } from "./driver.ts";
+import { checkName, checkPattern, checkTopic } from "./topics.ts";
 
 /** Largest message, header and body together: 8 MiB. */
 export const maxMessageBytes = 8 * 1024 * 1024;
-const maxTopicBytes = 255;
 
 export interface PublishOptions {
   /** The tenant whose topics these are. Default `micro`. */
@@ -17,6 +17,8 @@ export interface SubscribeOptions {
   readonly namespace?: string | undefined;
   /** Subscribers with the same queue share the messages. Default: every message comes. */
   readonly queue?: string | undefined;
+  /** When this subscriber is far behind it loses the oldest messages (`drop`, the default), or gets a 429 (`disconnect`). */
+  readonly whenSlow?: WhenSlow | undefined;
   /** Ends the subscription. Leaving the loop does too. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -38,35 +40,30 @@ export class Broker {
     { namespace = defaultNamespace, header = {}, signal = never }: PublishOptions = {},
   ): Promise<void> {
     const id = "broker.Broker.Publish";
-    const message = { header, body: typeof body === "string" ? new TextEncoder().encode(body) : body };
-    checkText(topic, "topic", id);
-    checkText(namespace, "namespace", id);
-    checkSize(topic, message, id);
-    await wrap(id, this.#driver.publish(namespace, topic, message, signal));
+    checkTopic(topic, id);
+    checkName(namespace, "namespace", id);
+    const message = { topic, header, body: typeof body === "string" ? Buffer.from(body) : body };
+    checkSize(message, id);
+    await wrap(id, this.#driver.publish(namespace, message, signal));
   }
 
-  /** Messages from when the promise resolves, in each publisher's order. A reader far behind loses the oldest. */
+  /**
+   * Messages from when the promise resolves, in each publisher's order. In `topic`, `*` stands for one part and `>` at the end for one or more:
+   * `orders.*.created`, `orders.>`.
+   */
   async subscribe(
     topic: string,
-    { namespace = defaultNamespace, queue = "", signal = never }: SubscribeOptions = {},
+    { namespace = defaultNamespace, queue = "", whenSlow = "drop", signal = never }: SubscribeOptions = {},
   ): Promise<AsyncIterable<BrokerMessage>> {
     const id = "broker.Broker.Subscribe";
-    checkText(topic, "topic", id);
-    checkText(namespace, "namespace", id);
-    if (queue !== "") checkText(queue, "queue", id);
-    return wrap(id, this.#driver.subscribe(namespace, topic, queue, signal));
+    checkPattern(topic, id);
+    checkName(namespace, "namespace", id);
+    if (queue !== "") checkName(queue, "queue", id);
+    return wrap(id, this.#driver.subscribe(namespace, { topic, queue, whenSlow }, signal));
   }
 }
 
-function checkText(text: string, what: string, id: string): void {
-  if (text === "") throw MicroError.badRequest(id, `Missing ${what}`);
-  if (!/^[^\p{Cc}\p{Cs}]+$/u.test(text))
-    throw MicroError.badRequest(id, `the ${what} has control characters or is not valid Unicode`);
-  if (Buffer.byteLength(text) > maxTopicBytes)
-    throw MicroError.badRequest(id, `the ${what} is longer than ${maxTopicBytes} bytes`);
-}
-
-function checkSize(topic: string, { header, body }: BrokerMessage, id: string): void {
+function checkSize({ topic, header, body }: BrokerMessage, id: string): void {
   let size = body.byteLength;
   for (const [key, value] of Object.entries(header)) size += Buffer.byteLength(key) + Buffer.byteLength(value);
   if (size > maxMessageBytes)

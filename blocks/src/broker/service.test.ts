@@ -42,13 +42,15 @@ describe("broker.Broker over RPC", () => {
     const messages = await openStream(BrokerService.method.subscribe, served.rpc, "broker", { topic: "orders" });
     const metadata = { authorization: "Bearer secret", "micro-trace-id": "t1", "x-own": "from metadata" };
     await served.client.publish(
-      { topic: "orders", message: { header: { "X-Own": "kept", "Micro-Topic": "orders" }, body: Uint8Array.of(1) } },
+      { topic: "orders", message: { header: { "X-Own": "kept", "micro-topic": "bills" }, body: Uint8Array.of(1) } },
       { metadata },
     );
     const received = await first(messages);
     assert.deepEqual([...(received?.body ?? [])], [1]);
     assert.equal(received?.header["X-Own"], "kept");
     assert.equal(received?.header["Micro-Trace-Id"], "t1");
+    assert.equal(received?.header["Micro-Topic"], "orders");
+    assert.equal(received?.header["micro-topic"], undefined);
     assert.equal(JSON.stringify(received?.header).toLowerCase().includes("secret"), false);
     assert.equal(Object.keys(received?.header ?? {}).filter((name) => name.toLowerCase() === "x-own").length, 1);
   });
@@ -72,6 +74,14 @@ describe("broker.Broker over RPC", () => {
     await assert.rejects(served.client.publish({ message: {} }), fails(400, /Missing topic/));
     await assert.rejects(first(served.client.subscribe({})), fails(400, /Missing topic/));
     await assert.rejects(served.client.publish({ topic: "a\nb", message: {} }), fails(400, /control characters/));
+    await assert.rejects(served.client.publish({ topic: "x".repeat(256), message: {} }), fails(400, /longer than 255/));
+    for (const topic of ["a.*", "*", "a.>", ">.a"])
+      await assert.rejects(
+        served.client.publish({ topic, message: {} }),
+        fails(400, /has the wildcard ".".*for subscribers/),
+      );
+    for (const topic of [">.a", "a.>.b"])
+      await assert.rejects(first(served.client.subscribe({ topic })), fails(400, /has ">" before its end/));
   });
 
   it("takes a message of 8 MiB and none larger", async () => {

@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { BrokerMessage } from "@microts/blocks/broker";
+import type { BrokerMessage, Subscription } from "@microts/blocks/broker";
 import { lineLog } from "@microts/core";
 import { brokerConformance } from "../../../blocks/src/broker/conformance.ts";
 import { EmbeddedBroker } from "./broker.ts";
 
 const signal = new AbortController().signal;
 
-function message(number: number, publisher = "p"): BrokerMessage {
-  return { header: { publisher, number: String(number) }, body: new Uint8Array() };
+const whenSlow = "drop";
+const orders: Subscription = { topic: "orders", queue: "", whenSlow };
+
+function message(number: number, publisher = "p", topic = "orders"): BrokerMessage {
+  return { topic, header: { publisher, number: String(number) }, body: new Uint8Array() };
 }
 
 describe("EmbeddedBroker", () => {
@@ -17,9 +20,7 @@ describe("EmbeddedBroker", () => {
   it("brings 100 subscribers every message once, in each publisher's order (BR-01)", async () => {
     await using broker = new EmbeddedBroker();
     const each = 500;
-    const readers = await Promise.all(
-      Array.from({ length: 100 }, () => broker.subscribe("acme", "orders", "", signal)),
-    );
+    const readers = await Promise.all(Array.from({ length: 100 }, () => broker.subscribe("acme", orders, signal)));
     const reading = readers.map(async (reader) => {
       const next: Record<string, number> = { a: 0, b: 0 };
       for await (const { header } of reader) {
@@ -30,8 +31,7 @@ describe("EmbeddedBroker", () => {
       }
     });
     const publish = async (publisher: string) => {
-      for (let number = 0; number < each; number++)
-        await broker.publish("acme", "orders", message(number, publisher), signal);
+      for (let number = 0; number < each; number++) await broker.publish("acme", message(number, publisher), signal);
     };
     await Promise.all([publish("a"), publish("b"), ...reading]);
     assert.equal(broker.subscriptions, 0);
@@ -39,12 +39,12 @@ describe("EmbeddedBroker", () => {
 
   it("lets no subscriber that never reads or throws disturb the others or the publisher (BR-02)", async () => {
     await using broker = new EmbeddedBroker();
-    await broker.subscribe("acme", "orders", "", signal);
+    await broker.subscribe("acme", orders, signal);
     const throwing = (async () => {
-      for await (const _ of await broker.subscribe("acme", "orders", "", signal)) throw new Error("the handler failed");
+      for await (const _ of await broker.subscribe("acme", orders, signal)) throw new Error("the handler failed");
     })();
-    const reader = await broker.subscribe("acme", "orders", "", signal);
-    for (let number = 0; number < 2_000; number++) await broker.publish("acme", "orders", message(number), signal);
+    const reader = await broker.subscribe("acme", orders, signal);
+    for (let number = 0; number < 2_000; number++) await broker.publish("acme", message(number), signal);
     let received = 0;
     for await (const { header } of reader) {
       assert.equal(header["number"], String(received++));
@@ -56,15 +56,15 @@ describe("EmbeddedBroker", () => {
 
   it("gives a queue's messages to who reads them, not to a member that is stuck (BR-03)", async () => {
     await using broker = new EmbeddedBroker();
-    await broker.subscribe("acme", "orders", "q", signal);
+    await broker.subscribe("acme", { ...orders, queue: "q" }, signal);
     const abort = new AbortController();
-    const reader = await broker.subscribe("acme", "orders", "q", abort.signal);
+    const reader = await broker.subscribe("acme", { ...orders, queue: "q" }, abort.signal);
     let received = 0;
     const reading = (async () => {
       for await (const _ of reader) received++;
     })();
     for (let number = 0; number < 1_000; number++) {
-      await broker.publish("acme", "orders", message(number), signal);
+      await broker.publish("acme", message(number), signal);
       await new Promise((resolve) => setImmediate(resolve));
     }
     abort.abort();
@@ -72,11 +72,24 @@ describe("EmbeddedBroker", () => {
     assert.ok(received >= 995, `${received} of 1000 came to the member that reads`);
   });
 
+  it("gives what a member of a queue leaves unread to the others (BR-03)", async () => {
+    await using broker = new EmbeddedBroker();
+    const leaving = new AbortController();
+    await broker.subscribe("acme", { ...orders, queue: "q" }, leaving.signal);
+    await broker.subscribe("acme", { ...orders, topic: "bills", queue: "q" }, signal);
+    const staying = await broker.subscribe("acme", { ...orders, topic: "*", queue: "q" }, signal);
+    for (let number = 0; number < 1_000; number++) await broker.publish("acme", message(number), signal);
+    leaving.abort();
+    const got = new Set<string>();
+    for await (const { header } of staying) if (got.add(header["number"] ?? "").size === 1_000) break;
+    assert.equal(broker.dropped, 0);
+  });
+
   it("drops the oldest for a reader 10 000 messages behind, counts and logs them (BR-04)", async () => {
     const lines: string[] = [];
     await using broker = new EmbeddedBroker({ log: lineLog((line) => lines.push(line)) });
-    const reader = await broker.subscribe("acme", "orders", "", signal);
-    for (let number = 0; number < 12_500; number++) await broker.publish("acme", "orders", message(number), signal);
+    const reader = await broker.subscribe("acme", orders, signal);
+    for (let number = 0; number < 12_500; number++) await broker.publish("acme", message(number), signal);
     let received = 0;
     for await (const { header } of reader) {
       if (received === 0) assert.equal(header["number"], "2500");
@@ -86,12 +99,26 @@ describe("EmbeddedBroker", () => {
     assert.match(lines.join(""), /too slow and loses messages.*topic=orders/);
   });
 
+  it("disconnects a reader that falls behind and wants it so, and counts and logs it (BR-04)", async () => {
+    const lines: string[] = [];
+    await using broker = new EmbeddedBroker({ log: lineLog((line) => lines.push(line)) });
+    const reader = await broker.subscribe("acme", { ...orders, whenSlow: "disconnect" }, signal);
+    for (let number = 0; number <= 10_000; number++) await broker.publish("acme", message(number), signal);
+    assert.equal(broker.subscriptions, 0);
+    await assert.rejects(reader[Symbol.asyncIterator]().next(), {
+      code: 429,
+      message: /10000 messages.*Subscribe again/,
+    });
+    assert.deepEqual({ dropped: broker.dropped, disconnected: broker.disconnected }, { dropped: 0, disconnected: 1 });
+    assert.match(lines.join(""), /too slow and is disconnected.*topic=orders/);
+  });
+
   it("holds no more than 32 MiB for a reader that has stopped (BR-04)", async () => {
     await using broker = new EmbeddedBroker();
     const abort = new AbortController();
-    await broker.subscribe("acme", "orders", "", abort.signal);
+    await broker.subscribe("acme", orders, abort.signal);
     for (let number = 0; number < 100; number++) {
-      await broker.publish("acme", "orders", { header: {}, body: new Uint8Array(1024 * 1024) }, signal);
+      await broker.publish("acme", { topic: "orders", header: {}, body: new Uint8Array(1024 * 1024) }, signal);
     }
     abort.abort();
     assert.equal(broker.dropped, 68);
@@ -101,8 +128,9 @@ describe("EmbeddedBroker", () => {
     await using broker = new EmbeddedBroker();
     for (let round = 0; round < 2_000; round++) {
       const abort = new AbortController();
-      await broker.subscribe("acme", `topic-${round % 10}`, round % 2 === 0 ? "q" : "", abort.signal);
-      await broker.publish("acme", `topic-${round % 10}`, message(round), signal);
+      const topic = `topic-${round % 10}`;
+      await broker.subscribe("acme", { topic, queue: round % 2 === 0 ? "q" : "", whenSlow }, abort.signal);
+      await broker.publish("acme", message(round, "p", topic), signal);
       abort.abort();
     }
     assert.equal(broker.subscriptions, 0);

@@ -1,5 +1,6 @@
-import type { BrokerDriver, BrokerMessage } from "@microts/blocks/broker";
+import type { BrokerDriver, BrokerMessage, Subscription } from "@microts/blocks/broker";
 import { type Log, MicroError, silent } from "@microts/core";
+import { type Delivery, type Subscriber, Subscribers } from "./broker-audience.ts";
 import { MessageQueue } from "./message-queue.ts";
 
 /** What one subscriber may leave unread. */
@@ -9,51 +10,18 @@ const maxUnreadBytes = 32 * 1024 * 1024;
 /** A slow subscriber is logged at its first lost message and then at every so many. */
 const logEvery = 10_000;
 
-/** The subscribers of a topic that share a queue's name; those without one each get everything. */
-class Topic {
-  readonly everyone = new Set<MessageQueue<BrokerMessage>>();
-  readonly queues = new Map<string, MessageQueue<BrokerMessage>[]>();
-  #turn = 0;
-
-  /** To everyone, and to one of each queue: whoever has least unread, by turns among equals. */
-  publish(message: BrokerMessage): void {
-    for (const subscriber of this.everyone) subscriber.push(message);
-    this.#turn++;
-    for (const members of this.queues.values()) {
-      let chosen: MessageQueue<BrokerMessage> | undefined;
-      for (let offset = 0; offset < members.length; offset++) {
-        const member = members[(this.#turn + offset) % members.length];
-        if (member !== undefined && (chosen === undefined || member.length < chosen.length)) chosen = member;
-      }
-      chosen?.push(message);
-    }
-  }
-
-  add(queue: string, subscriber: MessageQueue<BrokerMessage>): void {
-    if (queue === "") this.everyone.add(subscriber);
-    else this.queues.set(queue, [...(this.queues.get(queue) ?? []), subscriber]);
-  }
-
-  remove(queue: string, subscriber: MessageQueue<BrokerMessage>): void {
-    this.everyone.delete(subscriber);
-    const others = (this.queues.get(queue) ?? []).filter((member) => member !== subscriber);
-    if (others.length === 0) this.queues.delete(queue);
-    else this.queues.set(queue, others);
-  }
-
-  get isEmpty(): boolean {
-    return this.everyone.size === 0 && this.queues.size === 0;
-  }
-}
-
-/** Messages within this process. Each subscriber may be 10 000 messages or 32 MiB behind; then it loses the oldest, which is counted and logged. */
+/**
+ * Messages within this process. Each subscriber may be 10,000 messages or 32 MiB behind; then it loses the oldest or is disconnected, as it chose. Both are
+ * counted and logged.
+ */
 export class EmbeddedBroker implements BrokerDriver {
   readonly name = "embedded";
-  readonly #topics = new Map<string, Topic>();
+  readonly #tenants = new Map<string, Subscribers>();
   readonly #log: Log;
   readonly #closing = new AbortController();
   #subscriptions = 0;
   #dropped = 0;
+  #disconnected = 0;
 
   constructor({ log = silent }: { readonly log?: Log | undefined } = {}) {
     this.#log = log;
@@ -69,50 +37,70 @@ export class EmbeddedBroker implements BrokerDriver {
     return this.#dropped;
   }
 
-  async publish(namespace: string, topic: string, message: BrokerMessage, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    this.#topics.get(keyOf(namespace, topic))?.publish(message);
+  /** Subscribers that were too slow and wanted to be disconnected then, since the start. */
+  get disconnected(): number {
+    return this.#disconnected;
   }
 
-  async subscribe(
-    namespace: string,
-    topic: string,
-    queue: string,
-    signal: AbortSignal,
-  ): Promise<AsyncIterable<BrokerMessage>> {
+  async publish(namespace: string, { topic, header, body }: BrokerMessage, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.#tenants.get(namespace)?.publish({ topic, header, body, bytes: sizeOf(header, body) });
+  }
+
+  async subscribe(namespace: string, wanted: Subscription, signal: AbortSignal): Promise<AsyncIterable<BrokerMessage>> {
     signal.throwIfAborted();
     if (this.#closing.signal.aborted) throw MicroError.unavailable("broker", "the broker is closed");
-    const key = keyOf(namespace, topic);
-    const subscribers = this.#topics.get(key) ?? new Topic();
-    const subscriber: MessageQueue<BrokerMessage> = new MessageQueue<BrokerMessage>({
-      maxItems: maxUnread,
-      maxBytes: maxUnreadBytes,
-      bytesOf: ({ body }) => body.byteLength,
-      overflow: "drop-oldest",
-      onDrop: (dropped) => {
-        this.#dropped++;
-        if (dropped % logEvery === 1)
-          this.#log.warn("a subscriber is too slow and loses messages", { namespace, topic, queue, dropped });
-      },
-      signal: AbortSignal.any([signal, this.#closing.signal]),
-      onEnd: () => {
-        this.#subscriptions--;
-        subscribers.remove(queue, subscriber);
-        if (subscribers.isEmpty && this.#topics.get(key) === subscribers) this.#topics.delete(key);
-      },
-    });
-    subscribers.add(queue, subscriber);
-    this.#topics.set(key, subscribers);
+    const subscribers = this.#tenants.get(namespace) ?? new Subscribers();
+    const subscriber: Subscriber = {
+      pattern: wanted.topic,
+      queue: wanted.queue,
+      unread: new MessageQueue<Delivery>({
+        maxItems: maxUnread,
+        maxBytes: maxUnreadBytes,
+        bytesOf: ({ bytes }) => bytes,
+        overflow: wanted.whenSlow === "drop" ? "drop-oldest" : { error: () => this.#disconnect(namespace, wanted) },
+        onDrop: (dropped) => this.#drop(namespace, wanted, dropped),
+        signal: AbortSignal.any([signal, this.#closing.signal]),
+        onEnd: (left) => {
+          this.#subscriptions--;
+          subscribers.remove(subscriber);
+          if (subscribers.isEmpty && this.#tenants.get(namespace) === subscribers) this.#tenants.delete(namespace);
+          if (wanted.queue === "" || this.#closing.signal.aborted) return;
+          for (const delivery of left) subscribers.handOver(delivery, wanted.queue);
+        },
+      }),
+    };
+    subscribers.add(subscriber);
+    this.#tenants.set(namespace, subscribers);
     this.#subscriptions++;
-    return subscriber;
+    return subscriber.unread;
   }
 
   /** Ends all subscriptions. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
   }
+
+  #drop(namespace: string, { topic, queue }: Subscription, dropped: number): void {
+    this.#dropped++;
+    if (dropped % logEvery === 1)
+      this.#log.warn("a subscriber is too slow and loses messages", { namespace, topic, queue, dropped });
+  }
+
+  #disconnect(namespace: string, { topic, queue }: Subscription): MicroError {
+    this.#disconnected++;
+    this.#log.warn("a subscriber is too slow and is disconnected", { namespace, topic, queue });
+    const limit = `${maxUnread} messages or ${maxUnreadBytes / 1024 / 1024} MiB`;
+    return new MicroError(
+      429,
+      "broker.Broker.Subscribe",
+      `the subscriber of "${topic}" was more than ${limit} behind and is disconnected. Subscribe again, and share the topic in a queue or handle messages faster`,
+    );
+  }
 }
 
-function keyOf(namespace: string, topic: string): string {
-  return JSON.stringify([namespace, topic]);
+function sizeOf(header: Readonly<Record<string, string>>, body: Uint8Array): number {
+  let size = body.byteLength;
+  for (const name in header) size += name.length + (header[name] as string).length;
+  return size;
 }

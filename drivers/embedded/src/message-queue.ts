@@ -10,8 +10,8 @@ export interface MessageQueueOptions<T> {
   onDrop?(dropped: number): void;
   /** Ends the queue. */
   readonly signal: AbortSignal;
-  /** Called once when the queue has ended, from whichever side. */
-  onEnd(): void;
+  /** Called once when the queue has ended, from whichever side, with what nobody has read. */
+  onEnd(left: readonly T[]): void;
 }
 
 /**
@@ -106,25 +106,27 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, void, undefined
     return this.#options.bytesOf?.(item) ?? 0;
   }
 
-  /** What waits is lost: the reader has to start over anyhow. */
+  /** The reader gets none of what waits: it has to start over anyhow. */
   #fail(failure: Error): void {
     this.#failure = failure;
-    this.#items = [];
-    this.#head = 0;
-    this.#bytes = 0;
-    this.#options.onEnd();
+    this.#options.onEnd(this.#empty());
   }
 
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#items = [];
-    this.#head = 0;
-    this.#bytes = 0;
     this.#options.signal.removeEventListener("abort", this.#onAbort);
     this.#reader?.resolve({ value: undefined, done: true });
     this.#reader = undefined;
-    if (this.#failure === undefined) this.#options.onEnd();
+    if (this.#failure === undefined) this.#options.onEnd(this.#empty());
     this.#failure = undefined;
+  }
+
+  #empty(): readonly T[] {
+    const left = this.#items.slice(this.#head);
+    this.#items = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    return left;
   }
 }

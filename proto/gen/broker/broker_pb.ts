@@ -12,7 +12,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file broker/broker.proto.
  */
 export const file_broker_broker: GenFile = /*@__PURE__*/
-  fileDesc("ChNicm9rZXIvYnJva2VyLnByb3RvEgZicm9rZXIiBwoFRW1wdHkiQQoOUHVibGlzaFJlcXVlc3QSDQoFdG9waWMYASABKAkSIAoHbWVzc2FnZRgCIAEoCzIPLmJyb2tlci5NZXNzYWdlIjAKEFN1YnNjcmliZVJlcXVlc3QSDQoFdG9waWMYASABKAkSDQoFcXVldWUYAiABKAkicwoHTWVzc2FnZRIrCgZoZWFkZXIYASADKAsyGy5icm9rZXIuTWVzc2FnZS5IZWFkZXJFbnRyeRIMCgRib2R5GAIgASgMGi0KC0hlYWRlckVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEydAoGQnJva2VyEjAKB1B1Ymxpc2gSFi5icm9rZXIuUHVibGlzaFJlcXVlc3QaDS5icm9rZXIuRW1wdHkSOAoJU3Vic2NyaWJlEhguYnJva2VyLlN1YnNjcmliZVJlcXVlc3QaDy5icm9rZXIuTWVzc2FnZTABQi9aLWdpdGh1Yi5jb20vbWljcm8vbWljcm8vdjMvcHJvdG8vYnJva2VyO2Jyb2tlcmIGcHJvdG8z");
+  fileDesc("ChNicm9rZXIvYnJva2VyLnByb3RvEgZicm9rZXIiBwoFRW1wdHkiQQoOUHVibGlzaFJlcXVlc3QSDQoFdG9waWMYASABKAkSIAoHbWVzc2FnZRgCIAEoCzIPLmJyb2tlci5NZXNzYWdlIk4KEFN1YnNjcmliZVJlcXVlc3QSDQoFdG9waWMYASABKAkSDQoFcXVldWUYAiABKAkSHAoUZGlzY29ubmVjdF93aGVuX3Nsb3cYAyABKAgicwoHTWVzc2FnZRIrCgZoZWFkZXIYASADKAsyGy5icm9rZXIuTWVzc2FnZS5IZWFkZXJFbnRyeRIMCgRib2R5GAIgASgMGi0KC0hlYWRlckVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEydAoGQnJva2VyEjAKB1B1Ymxpc2gSFi5icm9rZXIuUHVibGlzaFJlcXVlc3QaDS5icm9rZXIuRW1wdHkSOAoJU3Vic2NyaWJlEhguYnJva2VyLlN1YnNjcmliZVJlcXVlc3QaDy5icm9rZXIuTWVzc2FnZTABQi9aLWdpdGh1Yi5jb20vbWljcm8vbWljcm8vdjMvcHJvdG8vYnJva2VyO2Jyb2tlcmIGcHJvdG8z");
 
 /**
  * @generated from message broker.Empty
@@ -54,6 +54,8 @@ export const PublishRequestSchema: GenMessage<PublishRequest> = /*@__PURE__*/
  */
 export type SubscribeRequest = Message$1<"broker.SubscribeRequest"> & {
   /**
+   * Not in Micro v3: `*` stands for one part between dots, `>` at the end for one or more.
+   *
    * @generated from field: string topic = 1;
    */
   topic: string;
@@ -64,6 +66,13 @@ export type SubscribeRequest = Message$1<"broker.SubscribeRequest"> & {
    * @generated from field: string queue = 2;
    */
   queue: string;
+
+  /**
+   * Not in Micro v3: end with RESOURCE_EXHAUSTED when too far behind. Default: the oldest messages are lost.
+   *
+   * @generated from field: bool disconnect_when_slow = 3;
+   */
+  disconnectWhenSlow: boolean;
 };
 
 /**

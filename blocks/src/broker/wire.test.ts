@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { fromBinary } from "@bufbuild/protobuf";
+import { encodeMessage } from "@microts/core/codec";
+import { MessageSchema, PublishRequestSchema } from "@microts/proto/broker";
+import fc from "fast-check";
+import { decodeDelivery, decodePublish, encodeDelivery, encodePublish } from "./wire.ts";
+
+const text = fc.string({ unit: "grapheme", maxLength: 200 });
+const contents = fc.record({
+  header: fc.dictionary(
+    text.filter((name) => name !== "__proto__"),
+    text,
+    { noNullPrototype: true },
+  ),
+  body: fc.uint8Array({ maxLength: 300 }),
+});
+
+function plain({ header, body }: { header: Readonly<Record<string, string>>; body: Uint8Array }) {
+  return { header: { ...header }, body: [...body] };
+}
+
+describe("the broker's own codec", () => {
+  it("writes what the general one reads, and reads what that writes", () => {
+    fc.assert(
+      fc.property(text, contents, (topic, message) => {
+        const wanted = plain(message);
+        assert.deepEqual(plain(fromBinary(MessageSchema, encodeDelivery(message, "proto"))), wanted);
+        assert.deepEqual(plain(decodeDelivery(encodeMessage(MessageSchema, message, "proto"), "proto")), wanted);
+        const request = fromBinary(PublishRequestSchema, encodePublish(topic, message));
+        assert.equal(request.topic, topic);
+        assert.deepEqual(plain(request.message ?? message), wanted);
+        const read = decodePublish(encodeMessage(PublishRequestSchema, { topic, message }, "proto"), "proto");
+        assert.equal(read.topic, topic);
+        assert.deepEqual(plain(read.message ?? message), wanted);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("reads any bytes as the general one does, or fails as that does", () => {
+    const read = (decode: () => { header: Readonly<Record<string, string>>; body: Uint8Array }) => {
+      try {
+        return plain(decode());
+      } catch {
+        return "failed";
+      }
+    };
+    const written = contents.map((message) => encodeDelivery(message, "proto"));
+    const damaged = fc.tuple(written, fc.nat(), fc.nat(255)).map(([bytes, at, byte]) => {
+      const copy = Uint8Array.from(bytes);
+      if (copy.length > 0) copy[at % copy.length] = byte;
+      return copy;
+    });
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array({ maxLength: 40 }), damaged), (bytes) => {
+        assert.deepEqual(
+          read(() => decodeDelivery(bytes, "proto")),
+          read(() => fromBinary(MessageSchema, bytes)),
+        );
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("tells a missing message from an empty one", () => {
+    assert.equal(
+      decodePublish(encodeMessage(PublishRequestSchema, { topic: "t" }, "proto"), "proto").message,
+      undefined,
+    );
+    const empty = { header: {}, body: new Uint8Array() };
+    assert.equal(decodePublish(encodePublish("t", empty), "proto").message?.body.length, 0);
+  });
+
+  it("makes the bytes of a message once for all its subscribers", () => {
+    const message = { header: { a: "b" }, body: Uint8Array.of(1) };
+    assert.equal(encodeDelivery(message, "proto"), encodeDelivery(message, "proto"));
+    assert.equal(encodeDelivery(message, "json"), encodeDelivery(message, "json"));
+    assert.deepEqual(JSON.parse(Buffer.from(encodeDelivery(message, "json")).toString()), {
+      header: { a: "b" },
+      body: "AQ==",
+    });
+  });
+});

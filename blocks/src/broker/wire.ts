@@ -1,0 +1,173 @@
+// `broker.Message` and `broker.PublishRequest` (wire §13) in straight lines: a fan-out writes and reads more of them than of anything else. What is out of
+// the ordinary is left to the general codec, with its errors.
+import { decodeMessage, encodeMessage, type Format } from "@microts/core/codec";
+import { MessageSchema, PublishRequestSchema } from "@microts/proto/broker";
+import type { BrokerMessage } from "./driver.ts";
+
+type Header = Record<string, string>;
+type Content = Pick<BrokerMessage, "header" | "body">;
+
+export interface PublishRequest {
+  readonly topic: string;
+  readonly message?: Content | undefined;
+}
+
+/** Says where a message was published, in its header, as in the original. */
+export const topicHeader = "Micro-Topic";
+
+const written = new WeakMap<Content, Partial<Record<Format, Uint8Array>>>();
+
+/** The bytes of `broker.Message`, made once however many subscribers the object goes to. */
+export function encodeDelivery(message: Content, format: Format): Uint8Array {
+  let forms = written.get(message);
+  if (forms === undefined) {
+    forms = {};
+    written.set(message, forms);
+  }
+  forms[format] ??= format === "proto" ? writeMessage(message) : encodeMessage(MessageSchema, copied(message), format);
+  return forms[format];
+}
+
+/** Reads `broker.Message`; the body shares memory with `bytes`. */
+export function decodeDelivery(bytes: Uint8Array, format: Format): Content {
+  const read = format === "proto" ? readMessage(bufferOf(bytes), 0, bytes.length) : undefined;
+  return read ?? decodeMessage(MessageSchema, bytes, format);
+}
+
+export function encodePublish(topic: string, message: Content): Uint8Array {
+  const inner = writeMessage(message);
+  const name = Buffer.from(topic);
+  const out = Buffer.allocUnsafe(fieldSize(name.length) + fieldSize(inner.length));
+  let at = writeLength(out, 0x0a, name.length, 0);
+  at += name.copy(out, at);
+  at = writeLength(out, 0x12, inner.length, at);
+  inner.copy(out, at);
+  return out;
+}
+
+/** Reads `broker.PublishRequest`; the body shares memory with `bytes`. */
+export function decodePublish(bytes: Uint8Array, format: Format): PublishRequest {
+  const read = format === "proto" ? readPublish(bufferOf(bytes)) : undefined;
+  return read ?? decodeMessage(PublishRequestSchema, bytes, format);
+}
+
+function copied({ header, body }: Content) {
+  return { header: { ...header }, body };
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function writeMessage({ header, body }: Content): Buffer {
+  const names = Object.keys(header);
+  const sizes: number[] = [];
+  let size = body.length === 0 ? 0 : fieldSize(body.length);
+  for (const name of names) {
+    const nameSize = Buffer.byteLength(name);
+    const valueSize = Buffer.byteLength(header[name] as string);
+    sizes.push(nameSize, valueSize);
+    size += fieldSize(fieldSize(nameSize) + fieldSize(valueSize));
+  }
+  const out = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (let n = 0; n < names.length; n++) {
+    const name = names[n] as string;
+    const nameSize = sizes[2 * n] as number;
+    const valueSize = sizes[2 * n + 1] as number;
+    at = writeLength(out, 0x0a, fieldSize(nameSize) + fieldSize(valueSize), at);
+    at = writeLength(out, 0x0a, nameSize, at);
+    at += out.write(name, at);
+    at = writeLength(out, 0x12, valueSize, at);
+    at += out.write(header[name] as string, at);
+  }
+  if (body.length > 0) out.set(body, writeLength(out, 0x12, body.length, at));
+  return out;
+}
+
+/** A tag of one byte, a length and as many bytes. */
+function fieldSize(length: number): number {
+  return 1 + (length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x200000 ? 3 : length < 0x10000000 ? 4 : 5) + length;
+}
+
+function writeLength(out: Buffer, tag: number, length: number, at: number): number {
+  out[at++] = tag;
+  let left = length;
+  for (; left >= 0x80; left >>>= 7) out[at++] = (left & 0x7f) | 0x80;
+  out[at++] = left;
+  return at;
+}
+
+/** A position in what is being read: JavaScript has no second return value. */
+let cursor = 0;
+
+/** The length at `cursor`, or -1 when it isn't one of at most four bytes that ends before `end`. */
+function readLength(bytes: Buffer, end: number): number {
+  let length = 0;
+  for (let shift = 0; shift < 28 && cursor < end; shift += 7) {
+    const byte = bytes[cursor++] as number;
+    length |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return cursor + length <= end ? length : -1;
+  }
+  return -1;
+}
+
+function readText(bytes: Buffer, length: number): string | undefined {
+  const text = bytes.toString("utf8", cursor, cursor + length);
+  cursor += length;
+  // The general codec knows whether the sender wrote this character or something that isn't UTF-8.
+  return text.includes("\ufffd") ? undefined : text;
+}
+
+function readPublish(bytes: Buffer): PublishRequest | undefined {
+  let topic = "";
+  let message: Content | undefined;
+  cursor = 0;
+  while (cursor < bytes.length) {
+    const tag = bytes[cursor++];
+    const length = readLength(bytes, bytes.length);
+    if (length < 0) return undefined;
+    if (tag === 0x0a) {
+      const text = readText(bytes, length);
+      if (text === undefined) return undefined;
+      topic = text;
+    } else if (tag === 0x12 && message === undefined) {
+      message = readMessage(bytes, cursor, cursor + length);
+      if (message === undefined) return undefined;
+    } else return undefined;
+  }
+  return { topic, message };
+}
+
+function readMessage(bytes: Buffer, start: number, end: number): Content | undefined {
+  const header: Header = {};
+  let body = bytes.subarray(0, 0);
+  cursor = start;
+  while (cursor < end) {
+    const tag = bytes[cursor++];
+    const length = readLength(bytes, end);
+    if (length < 0) return undefined;
+    if (tag === 0x12) {
+      body = bytes.subarray(cursor, cursor + length);
+      cursor += length;
+    } else if (tag !== 0x0a || !readEntry(bytes, cursor + length, header)) return undefined;
+  }
+  return { header, body };
+}
+
+function readEntry(bytes: Buffer, end: number, header: Header): boolean {
+  let name: string | undefined = "";
+  let value: string | undefined = "";
+  while (cursor < end) {
+    const tag = bytes[cursor++];
+    const length = readLength(bytes, end);
+    if (length < 0) return false;
+    if (tag === 0x0a) name = readText(bytes, length);
+    else if (tag === 0x12) value = readText(bytes, length);
+    else return false;
+    if (name === undefined || value === undefined) return false;
+  }
+  if (name === "__proto__") return false;
+  header[name] = value;
+  return true;
+}

@@ -1,7 +1,7 @@
 import { MicroError } from "@microts/core";
 
 /** Longest topic, pattern, queue or namespace, in bytes. */
-export const maxNameBytes = 255;
+const maxNameBytes = 255;
 
 /** Matches exactly one part of a topic. */
 const one = "*";

@@ -5,6 +5,8 @@ import { describeMachine } from "./machine.ts";
 import type { Row } from "./row.ts";
 import { gateway } from "./rows/gateway.ts";
 import { h2load } from "./rows/h2load.ts";
+import { many } from "./rows/many.ts";
+import { proxy } from "./rows/proxy.ts";
 import { server } from "./rows/server.ts";
 import { store } from "./rows/store.ts";
 import { streams } from "./rows/streams.ts";
@@ -13,7 +15,7 @@ import { unaryTls } from "./rows/unary-tls.ts";
 import { type Result, runRow } from "./run.ts";
 import { renderRow } from "./table.ts";
 
-const rows: readonly Row[] = [unary, unaryTls, h2load, ...streams, ...gateway, ...store, ...server];
+const rows: readonly Row[] = [unary, unaryTls, h2load, ...streams, ...many, proxy, ...gateway, ...store, ...server];
 
 process.on("uncaughtException", (error) => {
   process.stderr.write(`${error.message}\n`);

@@ -63,7 +63,12 @@ export class MicroServer implements AsyncDisposable {
   /** Deploys the example as `micro run` does, and lets signed-in callers call it. */
   async deployHelloworld(): Promise<void> {
     await this.micro("run", helloworldFolder);
-    const rule = ["--scope=*", "--resource=service:helloworld:*", "--access=granted", "--priority=1", "signed-in"];
+    await this.letSignedInCall("helloworld");
+  }
+
+  /** A rule, which the proxy and the gateway then have to find. */
+  async letSignedInCall(service: string): Promise<void> {
+    const rule = ["--scope=*", `--resource=service:${service}:*`, "--access=granted", "--priority=1", "signed-in"];
     await this.micro("auth", "create", "rule", ...rule);
   }
 

@@ -30,6 +30,8 @@ export interface GrpcJsClient extends AsyncDisposable {
   call(message: Buffer): Promise<Buffer>;
   /** Messages of a stream until the signal aborts; resolves with their number. */
   down(signal: AbortSignal, onMessage: (message: Buffer) => void): Promise<number>;
+  /** Opens a stream and takes its first message only. */
+  pausedDown(signal: AbortSignal): Promise<void>;
   /** Sends until the signal aborts; resolves with what the server has counted. */
   up(signal: AbortSignal): Promise<{ readonly sent: number; readonly reply: Buffer }>;
 }
@@ -60,6 +62,16 @@ export function connectGrpcJs(address: string, authorization?: string, ca?: stri
           count++;
         });
         call.on("error", (error) => (signal.aborted ? resolve(count) : reject(error)));
+        signal.addEventListener("abort", () => call.cancel(), { once: true });
+      }),
+    pausedDown: (signal) =>
+      new Promise((resolve, reject) => {
+        const call = client.makeServerStreamRequest(downPath, asIs, asIs, Buffer.alloc(0), metadata);
+        call.on("error", (error) => (signal.aborted ? undefined : reject(error)));
+        call.once("data", () => {
+          call.pause();
+          resolve();
+        });
         signal.addEventListener("abort", () => call.cancel(), { once: true });
       }),
     up: (signal) =>

@@ -1,15 +1,9 @@
-import { execFile } from "node:child_process";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { promisify } from "node:util";
-import type { Bench } from "../bench.ts";
+import { h2loaded, messageFile } from "../h2load.ts";
 import { checkEcho, echoEndpoint, echoMessage, echoPath, echoService } from "../peers/echo.ts";
 import { connectGrpcJs, grpcJsFile } from "../peers/grpc-js.ts";
 import { http2File } from "../peers/http2.ts";
 import { connectMicroRpc, microMetadata, microRpcFile } from "../peers/micro-rpc.ts";
-import type { Measure, Row, Sample, Skipped } from "../row.ts";
-
-const run = promisify(execFile);
+import type { Row } from "../row.ts";
 
 /** Servers alone, with a load generator that is not ours. */
 export const h2load: Row = {
@@ -33,47 +27,12 @@ export const h2load: Row = {
     const ourClient = bench.use(connectMicroRpc(ours.address, authorization));
     checkEcho(await ourClient.unary(echoService, echoEndpoint, echoMessage));
     checkEcho(await bench.use(connectGrpcJs(grpcJs.address)).call(echoMessage));
-    const body = join(bench.folder, "message");
-    const head = Buffer.alloc(5);
-    head.writeUInt32BE(echoMessage.length, 1);
-    await writeFile(body, Buffer.concat([head, echoMessage]));
+    const body = await messageFile(bench, echoMessage);
     const headers = { ...microMetadata(authorization), "grpc-timeout": "10S" };
     return {
-      ours: await measured(bench, ours.address, body, headers),
-      "grpc-js": await measured(bench, grpcJs.address, body, {}),
-      http2: await measured(bench, http2.address, body, {}),
+      ours: await h2loaded(bench, ours.address, echoPath, body, headers),
+      "grpc-js": await h2loaded(bench, grpcJs.address, echoPath, body, {}),
+      http2: await h2loaded(bench, http2.address, echoPath, body, {}),
     };
   },
 };
-
-async function measured(
-  bench: Bench,
-  address: string,
-  body: string,
-  headers: Readonly<Record<string, string>>,
-): Promise<Measure | Skipped> {
-  const version = await run("h2load", ["--version"]).catch(() => undefined);
-  if (version === undefined) return { skipped: "h2load is not installed (Debian: apt-get install nghttp2-client)" };
-  const all = { "content-type": "application/grpc", te: "trailers", ...headers };
-  const fixed = [
-    ...["--clients=4", "--max-concurrent-streams=16", "--threads=1", `--data=${body}`],
-    ...Object.entries(all).flatMap(([name, value]) => ["-H", `${name}: ${value}`]),
-  ];
-  return async (ms) => {
-    const seconds = String(Math.max(1, Math.round(ms / 1000)));
-    const words = [...fixed, "--duration", seconds, `http://${address}${echoPath}`];
-    const { stdout } = await run("h2load", words, { signal: bench.signal });
-    return sampleOf(stdout);
-  };
-}
-
-function sampleOf(report: string): Sample {
-  const perSecond = /^finished in .*, ([\d.]+) req\/s/m.exec(report)?.[1];
-  const failed = /(\d+) failed, (\d+) errored, (\d+) timeout/.exec(report);
-  const wrong = /status codes: \d+ 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx/.exec(report);
-  const counts = [...(failed ?? []).slice(1), ...(wrong ?? []).slice(1)].map(Number);
-  if (perSecond === undefined || counts.length !== 6 || counts.some((count) => count > 0)) {
-    throw new Error(`h2load met errors:\n${report}`);
-  }
-  return { value: Number(perSecond) };
-}

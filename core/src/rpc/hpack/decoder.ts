@@ -1,6 +1,7 @@
 import { DynamicTable } from "./dynamic-table.ts";
 import { knownName, nameFault, readName, readValue, valueFault } from "./field-text.ts";
 import { decodedBound, readHuffman } from "./huffman.ts";
+import { LongValues } from "./long-values.ts";
 import { entryOverhead, type Field, staticEntries, staticTable } from "./static-table.ts";
 
 /** A header block that breaks RFC 7541: the connection is over, with COMPRESSION_ERROR (RFC 9113 §4.3). */
@@ -33,6 +34,7 @@ export class HpackDecoder {
   readonly #maxTableBytes: number;
   /** Until the peer has read our settings it may use the initial size, and then it has to say so when it uses less (RFC 7541 §4.2). */
   readonly #table = new DynamicTable<Field>(initialTableBytes);
+  #long: LongValues | undefined;
   #block: Buffer = scratch;
   #start = 0;
   #end = 0;
@@ -121,10 +123,33 @@ export class HpackDecoder {
       name = named.name;
       ofName = named.nameFault;
     }
+    // Huffman coded and of 127 octets or more.
+    if (this.#block[this.#at] === 0xff) return this.#readLong(name, ofName);
     const bytes = this.#readString();
     const fault = ofName ?? valueFault(bytes, this.#textStart, this.#textEnd);
     const value = this.#valueIn(bytes, isEntered);
     return { name, value, size: name.length + value.length + entryOverhead, nameFault: ofName, fault };
+  }
+
+  #readLong(name: string, ofName: string | undefined): Field {
+    const before = this.#at;
+    const length = this.#readInteger(0x7f);
+    const start = this.#at;
+    const end = start + length;
+    if (end > this.#end) throw truncated();
+    this.#long ??= new LongValues();
+    const known = this.#long.find(this.#block, start, end);
+    if (known !== undefined) {
+      this.#at = end;
+      const size = name.length + known.text.length + entryOverhead;
+      return { name, value: known.text, size, nameFault: ofName, fault: ofName ?? known.fault };
+    }
+    this.#at = before;
+    const bytes = this.#readString();
+    const fault = valueFault(bytes, this.#textStart, this.#textEnd);
+    const value = readValue(bytes, this.#textStart, this.#textEnd);
+    this.#long.keep(this.#block, start, end, value, fault);
+    return { name, value, size: name.length + value.length + entryOverhead, nameFault: ofName, fault: ofName ?? fault };
   }
 
   /** The value that `#readString` has found. */

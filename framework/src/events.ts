@@ -53,7 +53,9 @@ export const events = {
     options: { readonly limit?: number; readonly offset?: number } = {},
   ): Promise<Event<T>[]> {
     const { signal } = inherited();
-    const found = await open().read(topic, { ...options, namespace: connection().env.namespace, signal });
+    const { limit, offset = 0 } = options;
+    const range = { from: offset, limit, namespace: connection().env.namespace, signal };
+    const { events: found } = await open().read(topic, range);
     return found.map((event) => eventOf<T>(event));
   },
 } as const;

@@ -68,7 +68,8 @@ export function runtimeOptions({
     },
     events: async ({ type, namespace, name, version }) => {
       const payload = Buffer.from(JSON.stringify({ name, version }));
-      const event = { timestamp: new Date(), metadata: { type, namespace }, payload, expiresAt: undefined };
+      const metadata = { type, namespace };
+      const event = { id: undefined, timestamp: new Date(), metadata, payload, expiresAt: undefined };
       await drivers.events.publish(namespace, "runtime", event, new AbortController().signal);
     },
   };

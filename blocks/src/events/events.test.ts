@@ -57,7 +57,7 @@ describe("Events", () => {
     await events.publish("t", Buffer.from([0, 255]));
     await events.publish("t", { a: ["b"] }, { metadata: { k: "v" } });
     await events.publish("t", "text");
-    const read = await events.read("t");
+    const { events: read } = await events.read("t");
     assert.deepEqual(
       read.map(({ payload }) => Buffer.from(payload).toString("hex")),
       ["00ff", Buffer.from('{"a":["b"]}').toString("hex"), Buffer.from('"text"').toString("hex")],
@@ -84,7 +84,13 @@ describe("Events", () => {
       [events.consume("t", { ackWaitMs: 0 }), 400, /invalid AckWait/],
       [events.consume("t", { retryLimit: 0.5 }), 400, /retryLimit/],
       [events.read("t", { limit: 0 }), 400, /limit/],
-      [events.read("t", { offset: -1 }), 400, /offset/],
+      [events.read("t", { from: -1 }), 400, /offset/],
+      [events.publish("t", 1, { id: "a\nb" }), 400, /control/],
+      [events.consume("t", { maxUnanswered: 0 }), 400, /maxUnanswered/],
+      [events.consume("t", { from: 1.5 }), 400, /offset/],
+      [events.configure("t", { maxBytes: 0 }), 400, /maxBytes/],
+      [events.seek("t", "", "latest"), 400, /Missing group/],
+      [events.groups(""), 400, /Missing topic/],
     ];
     for (const [call, code, message] of bad) await assert.rejects(call, { code, message });
   });
@@ -123,8 +129,8 @@ describe("the events service", () => {
     assert.equal(events[1]?.timestamp, 1_000_000n);
     assert.equal(events[1]?.metadata["k"], "v");
     assert.deepEqual(
-      events.map(({ metadata }) => metadata["micro-offset"]),
-      ["0", "1", "2"],
+      events.map(({ offset }) => offset),
+      [0n, 1n, 2n],
     );
     assert.equal((await store.read({ topic: "t", limit: 1n, offset: 1n })).events.length, 1);
     await assert.rejects(stream.publish({}), { code: 400, message: /Missing topic/ });
@@ -140,7 +146,7 @@ describe("the events service", () => {
     while (texts.length < 3) {
       const event = await consumer.next();
       const text = Buffer.from(event?.payload ?? []).toString();
-      texts.push(text + event?.metadata["micro-attempt"]);
+      texts.push(text + event?.attempt);
       consumer.answer(event?.id ?? "", text !== "a" || texts.includes("a2"));
     }
     assert.deepEqual(texts, ["a1", "b1", "a2"]);

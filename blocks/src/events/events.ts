@@ -1,5 +1,25 @@
 import { checkNamespace, defaultNamespace, MicroError } from "@microts/core";
-import type { Delivery, EventsDriver, StreamEvent } from "./driver.ts";
+import {
+  checkDate,
+  checkMetadata,
+  checkName,
+  checkPosition,
+  checkSettings,
+  deadLetterTopic,
+  payloadBytes,
+} from "./checks.ts";
+import type {
+  Damage,
+  Delivery,
+  EventPage,
+  EventsDriver,
+  GroupInfo,
+  Position,
+  Published,
+  StreamEvent,
+  TopicInfo,
+  TopicSettings,
+} from "./driver.ts";
 
 export interface EventsCallOptions {
   /** Default `micro`. */
@@ -8,44 +28,57 @@ export interface EventsCallOptions {
 }
 
 export interface PublishOptions extends EventsCallOptions {
+  /** Publishing the same id again within the topic's window, two minutes by default, appends nothing. Default: a new one. */
+  readonly id?: string | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Default now. */
   readonly timestamp?: Date | undefined;
-  /** How long the event is kept, in milliseconds. Default for ever. */
+  /** How long the event is kept, in milliseconds. Default: as long as its topic keeps events. */
   readonly ttlMs?: number | undefined;
 }
 
 export interface SubscribeOptions extends EventsCallOptions {
   /** Consumers of one group share the events, and its position outlives them. Default: a group of this consumer alone, forgotten with it. */
   readonly group?: string | undefined;
-  /** Where a group without a position begins. Default `latest`: what comes from now on. A date: the first event of that time or later. */
-  readonly from?: "latest" | "earliest" | Date | undefined;
+  /** Where a group without a position begins: an offset, the first event of a time or later, or either end. Default `latest`: what comes from now on. */
+  readonly from?: Position | undefined;
   /** Whether an event is handled once the next one is asked for. Default true; otherwise answer each with `ack` or `nack`. */
   readonly autoAck?: boolean | undefined;
   /** When an event that was not answered is delivered again, in milliseconds. Default 30 s, at most a day. */
   readonly ackWaitMs?: number | undefined;
-  /** Deliveries after the first, before an event is dropped. Default -1: without limit. */
+  /** Deliveries after the first, before an event becomes a dead letter. Default -1: without limit. */
   readonly retryLimit?: number | undefined;
+  /** The topic of dead letters. Default `<topic>.dead`; false drops them with a log line, which is the default for such topics themselves. */
+  readonly deadLetter?: string | false | undefined;
+  /** The consumer gets no more while it has so many without an answer. Default 1000, at most 10,000. */
+  readonly maxUnanswered?: number | undefined;
 }
 
 export interface ReadOptions extends EventsCallOptions {
+  /** Default `earliest`. */
+  readonly from?: Position | undefined;
+  /** Exclusive. Default the end of the topic. */
+  readonly until?: Position | undefined;
   /** Default 250, at most 10,000. */
   readonly limit?: number | undefined;
-  /** How many to leave out. Default 0. */
-  readonly offset?: number | undefined;
+}
+
+export interface ReplayOptions extends EventsCallOptions {
+  /** Default `earliest`. */
+  readonly from?: Position | undefined;
+  /** Exclusive. Default the end of the topic as it is at the beginning. */
+  readonly until?: Position | undefined;
+  /** Told of events that can't be read, in their place. Default: they are named by the error that ends the replay, after all others. */
+  readonly onDamaged?: ((damage: Damage) => void) | undefined;
 }
 
 const never = new AbortController().signal;
-const maxNameBytes = 256;
-/** The most that an event's payload may have. */
-export const maxPayloadBytes = 4 * 1024 * 1024;
-const maxMetadataBytes = 64 * 1024;
 const defaultAckWaitMs = 30_000;
 const maxAckWaitMs = 24 * 3_600_000;
+const defaultUnanswered = 1000;
+const maxUnanswered = 10_000;
 const defaultLimit = 250;
 const maxLimit = 10_000;
-/** What dates may be: unix seconds of the years 1970 to 9999. */
-const maxTime = 253_402_300_799_000;
 
 /** Ordered, durable streams of events by topic. */
 export class Events implements AsyncDisposable {
@@ -56,54 +89,102 @@ export class Events implements AsyncDisposable {
   }
 
   /** Appends an event: bytes as they are, anything else as JSON. Resolves when it is durable. Throws 400, and 413 for more than 4 MiB. */
-  async publish(topic: string, payload: unknown, options: PublishOptions = {}): Promise<void> {
+  async publish(topic: string, payload: unknown, options: PublishOptions = {}): Promise<Published> {
     const at = "events.Stream.Publish";
-    const { metadata = {}, timestamp = new Date(), ttlMs, signal = never } = options;
+    const { id, metadata = {}, timestamp = new Date(), ttlMs, signal = never } = options;
     const event = {
+      id: id === undefined ? undefined : checkName(id, "id", at),
       timestamp: checkDate(timestamp, at),
       metadata: checkMetadata(metadata, at),
-      payload: bytesOf(payload, at),
+      payload: payloadBytes(payload, at),
       expiresAt: ttlMs === undefined ? undefined : checkDate(new Date(Date.now() + ttlMs), at),
     };
-    await this.#driver.publish(namespaceOf(options, at), checkName(topic, "topic", at), event, signal);
+    return this.#driver.publish(namespaceOf(options, at), checkName(topic, "topic", at), event, signal);
   }
 
   /** A group's next events, until the signal aborts. Live once the promise resolves. Throws 400. */
   async consume(topic: string, options: SubscribeOptions = {}): Promise<AsyncIterable<Delivery>> {
     const at = "events.Stream.Consume";
-    const {
-      group = "",
-      from = "latest",
-      autoAck = true,
-      ackWaitMs = defaultAckWaitMs,
-      retryLimit = -1,
-      signal = never,
-    } = options;
+    const { group = "", from = "latest", autoAck = true, ackWaitMs = defaultAckWaitMs, signal = never } = options;
+    const { retryLimit = -1, maxUnanswered: most = defaultUnanswered, deadLetter = deadLetterTopic(topic) } = options;
     if (!(ackWaitMs > 0))
       throw MicroError.badRequest(at, `invalid AckWait passed, should be positive: ${ackWaitMs} ms`);
     if (!Number.isInteger(retryLimit))
       throw MicroError.badRequest(at, `retryLimit is a whole number or -1, not ${retryLimit}`);
+    if (!Number.isInteger(most) || most < 1)
+      throw MicroError.badRequest(at, `maxUnanswered is a whole number from 1 to ${maxUnanswered}, not ${most}`);
     const checked = {
       topic: checkName(topic, "topic", at),
       group: group === "" ? "" : checkName(group, "group", at),
-      from: from instanceof Date ? checkDate(from, at) : from,
+      from: checkPosition(from, at),
       autoAck,
       ackWaitMs: Math.min(Math.max(ackWaitMs, 1), maxAckWaitMs),
       retryLimit: Math.max(retryLimit, -1),
+      deadLetter: deadLetter ? checkName(deadLetter, "dead-letter topic", at) : undefined,
+      maxUnanswered: Math.min(most, maxUnanswered),
     };
     return this.#driver.consume(namespaceOf(options, at), checked, signal);
   }
 
-  /** Events of exactly this topic, in order; fewer than the limit when they are large. Throws 400. */
-  async read(topic: string, options: ReadOptions = {}): Promise<StreamEvent[]> {
+  /** Events of exactly this topic, in order; fewer than the limit when they are large: `next` says where to go on. Throws 400. */
+  async read(topic: string, options: ReadOptions = {}): Promise<EventPage> {
     const at = "events.Store.Read";
-    const { limit = defaultLimit, offset = 0, signal = never } = options;
+    const { from = "earliest", until, limit = defaultLimit, signal = never } = options;
     if (!Number.isSafeInteger(limit) || limit < 1)
       throw MicroError.badRequest(at, `limit is a whole number from 1 to ${maxLimit}, not ${limit}`);
-    if (!Number.isSafeInteger(offset) || offset < 0)
-      throw MicroError.badRequest(at, `offset is a whole number from 0 on, not ${offset}`);
+    const range = {
+      from: checkPosition(from, at),
+      until: until === undefined ? undefined : checkPosition(until, at),
+      limit: Math.min(limit, maxLimit),
+    };
+    return this.#driver.read(namespaceOf(options, at), checkName(topic, "topic", at), range, signal);
+  }
+
+  /** All events of a range, in order. Throws 400, and 500 after the last event when some could not be read. */
+  async *replay(topic: string, options: ReplayOptions = {}): AsyncGenerator<StreamEvent, void, undefined> {
+    const { namespace, signal, from = "earliest", onDamaged } = options;
+    const read = (position: Position, until: Position | undefined) =>
+      this.read(topic, { namespace, signal, from: position, until, limit: maxLimit });
+    const damaged: Damage[] = [];
+    const tell = onDamaged ?? ((damage: Damage) => damaged.push(damage));
+    let page = await read(from, options.until);
+    const end = options.until ?? page.end;
+    for (let at = -1; page.next > at; ) {
+      page.damaged.forEach(tell);
+      at = page.next;
+      // The next page is on its way while this one is handled.
+      const following = typeof end === "number" && at >= end ? page : read(at, end);
+      if (following instanceof Promise) following.catch(() => {});
+      yield* page.events;
+      page = await following;
+    }
+    if (damaged.length > 0) throw damageError(topic, damaged);
+  }
+
+  /** The topics of the namespace by name. */
+  async topics(options: EventsCallOptions = {}): Promise<TopicInfo[]> {
+    return this.#driver.topics(namespaceOf(options, "events.Stream.Topics"), options.signal ?? never);
+  }
+
+  /** The groups of a topic by name. */
+  async groups(topic: string, options: EventsCallOptions = {}): Promise<GroupInfo[]> {
+    const at = "events.Stream.Groups";
+    return this.#driver.groups(namespaceOf(options, at), checkName(topic, "topic", at), options.signal ?? never);
+  }
+
+  /** Moves a group: it gets what comes from that position on. Resolves with the offset when that is durable. Throws 400. */
+  async seek(topic: string, group: string, to: Position, options: EventsCallOptions = {}): Promise<number> {
+    const at = "events.Stream.Seek";
+    const names = [checkName(topic, "topic", at), checkName(group, "group", at)] as const;
+    return this.#driver.seek(namespaceOf(options, at), ...names, checkPosition(to, at), options.signal ?? never);
+  }
+
+  /** Replaces what a topic keeps. What exceeds it is deleted, oldest first. Throws 400. */
+  async configure(topic: string, settings: TopicSettings, options: EventsCallOptions = {}): Promise<void> {
+    const at = "events.Stream.Configure";
     const name = checkName(topic, "topic", at);
-    return this.#driver.read(namespaceOf(options, at), name, Math.min(limit, maxLimit), offset, signal);
+    const checked = checkSettings(settings, at);
+    await this.#driver.configure(namespaceOf(options, at), name, checked, options.signal ?? never);
   }
 
   /** Closes the driver. */
@@ -116,48 +197,14 @@ function namespaceOf(options: EventsCallOptions, at: string): string {
   return checkNamespace(options.namespace || defaultNamespace, at);
 }
 
-function checkName(name: string, what: string, at: string): string {
-  if (name === "") throw MicroError.badRequest(at, `Missing ${what}`);
-  if (Buffer.byteLength(name) > maxNameBytes)
-    throw MicroError.badRequest(at, `the ${what} is longer than ${maxNameBytes} bytes`);
-  if (/\p{C}/u.test(name))
-    throw MicroError.badRequest(at, `the ${what} ${JSON.stringify(name)} has control characters`);
-  return name;
-}
-
-function checkDate(date: Date, at: string): Date {
-  const time = date.getTime();
-  if (time >= 0 && time <= maxTime) return date;
-  throw MicroError.badRequest(
-    at,
-    `${Number.isNaN(time) ? "the time" : time} is not a time between the years 1970 and 9999`,
+function damageError(topic: string, damaged: readonly Damage[]): MicroError {
+  const shown = damaged.slice(0, 20).map(({ offset, count, reason }) => {
+    const range = count === 1 ? `offset ${offset}` : `offsets ${offset} to ${offset + count - 1}`;
+    return `${range} (${reason})`;
+  });
+  const more = damaged.length > shown.length ? ` and ${damaged.length - shown.length} more` : "";
+  return MicroError.internal(
+    "events.Store.Read",
+    `all but these events of "${topic}" were read: ${shown.join(", ")}${more}. They are damaged on disk: restore the data directory from a backup to have them back`,
   );
-}
-
-function checkMetadata(metadata: Readonly<Record<string, string>>, at: string): Readonly<Record<string, string>> {
-  if (Buffer.byteLength(JSON.stringify(metadata)) <= maxMetadataBytes) return { ...metadata };
-  throw MicroError.tooLarge(at, `the metadata has more than ${maxMetadataBytes} bytes as JSON`);
-}
-
-function bytesOf(payload: unknown, at: string): Uint8Array {
-  const bytes = payload instanceof Uint8Array ? payload : encode(payload, at);
-  if (bytes.length <= maxPayloadBytes) return bytes;
-  throw MicroError.tooLarge(
-    at,
-    `the payload has ${bytes.length} bytes instead of at most ${maxPayloadBytes}: keep it in the blob store and publish its key`,
-  );
-}
-
-function encode(payload: unknown, at: string): Uint8Array {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(payload);
-  } catch (error) {
-    throw new MicroError(400, at, `Error encoding message: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
-  }
-  if (text === undefined)
-    throw MicroError.badRequest(at, `Error encoding message: ${typeof payload} is not a JSON value`);
-  return Buffer.from(text);
 }

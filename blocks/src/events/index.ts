@@ -1,10 +1,25 @@
-export type { ConsumeOptions, Delivery, EventsDriver, NewEvent, StreamEvent } from "./driver.ts";
+export { maxPayloadBytes } from "./checks.ts";
+export type {
+  ConsumeOptions,
+  Damage,
+  Delivery,
+  EventPage,
+  EventsDriver,
+  GroupInfo,
+  NewEvent,
+  Position,
+  Published,
+  ReadRange,
+  StreamEvent,
+  TopicInfo,
+  TopicSettings,
+} from "./driver.ts";
 export {
   Events,
   type EventsCallOptions,
-  maxPayloadBytes,
   type PublishOptions,
   type ReadOptions,
+  type ReplayOptions,
   type SubscribeOptions,
 } from "./events.ts";
 export { RemoteEvents } from "./remote.ts";

@@ -1,17 +1,31 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { MicroError } from "@microts/core";
 import { decodeMessage, encodeMessage } from "@microts/core/codec";
 import { type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
 import { AckRequestSchema, ConsumeRequestSchema, EventSchema, Store, Stream } from "@microts/proto/events";
 import { Answers } from "./answers.ts";
-import type { ConsumeOptions, Delivery, EventsDriver, NewEvent, StreamEvent } from "./driver.ts";
-import { eventFrom, farewell, unixSeconds } from "./wire.ts";
+import type {
+  ConsumeOptions,
+  Delivery,
+  EventPage,
+  EventsDriver,
+  GroupInfo,
+  NewEvent,
+  Position,
+  Published,
+  ReadRange,
+  TopicInfo,
+  TopicSettings,
+} from "./driver.ts";
+import { Prefetched } from "./prefetched.ts";
+import { damageFrom, eventFrom, farewell, settingsFrom, unixSeconds, wirePosition, wireSettings } from "./wire.ts";
 
 /** How long a consumer that leaves waits for the server to have taken its last answers. */
 const farewellMs = 1000;
 
 /**
- * The platform's `events` service over RPC. Topics are those of the account the client signs in with. Times have seconds. A consumer whose
- * connection breaks throws; it does not connect again by itself.
+ * The platform's `events` service over RPC. Topics are those of the account the client signs in with. A consumer whose connection breaks
+ * throws; it does not connect again by itself.
  */
 export class RemoteEvents implements EventsDriver {
   readonly name = "remote";
@@ -28,55 +42,87 @@ export class RemoteEvents implements EventsDriver {
     this.#store = serviceClient(Store, rpc, "events");
   }
 
-  async publish(
-    namespace: string,
-    topic: string,
-    { expiresAt, ...event }: NewEvent,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async publish(namespace: string, topic: string, event: NewEvent, signal: AbortSignal): Promise<Published> {
     this.#check(namespace, "events.Stream.Publish");
-    const message = {
-      topic,
-      metadata: { ...event.metadata },
-      payload: event.payload,
-      timestamp: unixSeconds(event.timestamp),
-    };
-    if (expiresAt === undefined) {
-      await this.#stream.publish(message, { signal });
-      return;
-    }
-    const ttl = BigInt(Math.max(1, Math.ceil((expiresAt.getTime() - Date.now()) / 1000)));
-    await this.#store.write({ event: message, ttl }, { signal });
+    const { id = "", metadata, payload, timestamp, expiresAt } = event;
+    const ttlMs = BigInt(expiresAt === undefined ? 0 : Math.max(1, expiresAt.getTime() - Date.now()));
+    const timestampMs = BigInt(timestamp.getTime());
+    const times = { timestamp: unixSeconds(timestamp), timestampMs, ttlMs };
+    const published = await this.#stream.publish({ topic, id, metadata, payload, ...times }, { signal });
+    return { id: published.id, offset: Number(published.offset), duplicate: published.duplicate };
   }
 
   async consume(namespace: string, options: ConsumeOptions, signal: AbortSignal): Promise<AsyncIterable<Delivery>> {
     this.#check(namespace, "events.Stream.Consume");
-    const { topic, group, from, autoAck, ackWaitMs, retryLimit } = options;
+    const { topic, group, from, ackWaitMs, retryLimit, deadLetter, maxUnanswered } = options;
     const request = {
       topic,
       group,
-      offset: from === "latest" ? 0n : from === "earliest" ? 1n : unixSeconds(from),
+      from: wirePosition(from),
       // By this side, when the next event is asked for: the server would when it has sent the event, handled or not.
       autoAck: false,
       ackWait: BigInt(Math.ceil(ackWaitMs * 1e6)),
       retryLimit: BigInt(retryLimit),
+      deadLetter: deadLetter ?? "",
+      drop: deadLetter === undefined,
+      maxUnanswered,
     };
     const answers = new Answers();
     const bytes = encodeMessage(ConsumeRequestSchema, request, "proto");
-    const replies = await this.#rpc.openStream("events", "Stream.Consume", bytes, { signal }, answers);
-    return deliveries(replies, answers, autoAck, signal);
+    const over = new AbortController();
+    const call = { signal: AbortSignal.any([signal, over.signal]) };
+    const replies = await this.#rpc.openStream("events", "Stream.Consume", bytes, call, answers);
+    return deliveries(replies, answers, options, signal, over);
   }
 
-  async read(
-    namespace: string,
-    topic: string,
-    limit: number,
-    offset: number,
-    signal: AbortSignal,
-  ): Promise<StreamEvent[]> {
+  async read(namespace: string, topic: string, range: ReadRange, signal: AbortSignal): Promise<EventPage> {
     this.#check(namespace, "events.Store.Read");
-    const { events } = await this.#store.read({ topic, limit: BigInt(limit), offset: BigInt(offset) }, { signal });
-    return events.map((event) => eventFrom(event).event);
+    const { from, until, limit } = range;
+    const positions = { from: wirePosition(from), ...(until !== undefined && { until: wirePosition(until) }) };
+    const page = await this.#store.read({ topic, limit: BigInt(limit), ...positions }, { signal });
+    return {
+      events: page.events.map(eventFrom),
+      damaged: page.damaged.map(damageFrom),
+      next: Number(page.next),
+      first: Number(page.first),
+      end: Number(page.end),
+    };
+  }
+
+  async topics(namespace: string, signal: AbortSignal): Promise<TopicInfo[]> {
+    this.#check(namespace, "events.Stream.Topics");
+    const { topics } = await this.#stream.topics({}, { signal });
+    return topics.map(({ topic, first, end, bytes, settings }) => ({
+      topic,
+      first: Number(first),
+      end: Number(end),
+      bytes: Number(bytes),
+      settings: settingsFrom(settings),
+    }));
+  }
+
+  async groups(namespace: string, topic: string, signal: AbortSignal): Promise<GroupInfo[]> {
+    this.#check(namespace, "events.Stream.Groups");
+    const { groups } = await this.#stream.groups({ topic }, { signal });
+    return groups.map(({ group, position, lag, unanswered, consumers, usedAt }) => ({
+      group,
+      position: Number(position),
+      lag: Number(lag),
+      unanswered: Number(unanswered),
+      consumers,
+      usedAt: new Date(Number(usedAt)),
+    }));
+  }
+
+  async seek(namespace: string, topic: string, group: string, to: Position, signal: AbortSignal): Promise<number> {
+    this.#check(namespace, "events.Stream.Seek");
+    const { offset } = await this.#stream.seek({ topic, group, to: wirePosition(to) }, { signal });
+    return Number(offset);
+  }
+
+  async configure(namespace: string, topic: string, settings: TopicSettings, signal: AbortSignal): Promise<void> {
+    this.#check(namespace, "events.Stream.Configure");
+    await this.#stream.configure({ topic, settings: wireSettings(settings) }, { signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
@@ -93,32 +139,50 @@ export class RemoteEvents implements EventsDriver {
 async function* deliveries(
   replies: AsyncGenerator<Uint8Array>,
   answers: Answers,
-  autoAck: boolean,
+  { autoAck, ackWaitMs }: ConsumeOptions,
   signal: AbortSignal,
+  over: AbortController,
 ): AsyncGenerator<Delivery, void, undefined> {
-  const answer = async (id: string, success: boolean) =>
-    answers.push(encodeMessage(AckRequestSchema, { id, success }, "proto"));
+  const prefetched = new Prefetched(received(replies, answers), ackWaitMs / 3);
   let left = true;
   try {
     // By hand: a loop would end the call when this generator is left, before the server has the last answers.
-    for (let reply = await replies.next(); !reply.done; reply = await replies.next()) {
-      const { event, attempt } = eventFrom(decodeMessage(EventSchema, reply.value, "proto"));
-      yield { event, attempt, ack: () => answer(event.id, true), nack: () => answer(event.id, false) };
-      if (autoAck) await answer(event.id, true);
+    for (let next = await prefetched.next(); next !== undefined; next = await prefetched.next()) {
+      yield next;
+      if (autoAck) await next.ack();
     }
     left = false;
   } catch (error) {
     left = false;
     if (!signal.aborted) throw error;
   } finally {
-    if (left && !signal.aborted) await sayFarewell(replies, () => answer(farewell, true));
+    prefetched.stop();
+    if (left && !signal.aborted) await sayFarewell(replies, answers);
     answers.end();
-    await replies.return(undefined);
+    over.abort();
+  }
+}
+
+async function* received(replies: AsyncGenerator<Uint8Array>, answers: Answers): AsyncGenerator<Delivery> {
+  for (let reply = await replies.next(); !reply.done; reply = await replies.next()) {
+    const message = decodeMessage(EventSchema, reply.value, "proto");
+    const { id, offset, attempt } = message;
+    const answer = async (given: Omit<MessageInitShape<typeof AckRequestSchema>, "$typeName">) =>
+      answers.push(encodeMessage(AckRequestSchema, { id, offset, ...given }, "proto"));
+    yield {
+      event: eventFrom(message),
+      attempt,
+      ack: () => answer({ success: true }),
+      nack: (reason = "") => answer({ reason }),
+      reject: (reason) => answer({ reject: true, reason }),
+      extend: () => answer({ extend: true }),
+      release: () => answer({ release: true }),
+    };
   }
 }
 
 /** The server ends the stream when it has taken the answers; one that doesn't know the farewell is left after a while. */
-async function sayFarewell(replies: AsyncGenerator<Uint8Array>, say: () => Promise<void>): Promise<void> {
+async function sayFarewell(replies: AsyncGenerator<Uint8Array>, answers: Answers): Promise<void> {
   const drained = async () => {
     for (let reply = await replies.next(); !reply.done; ) reply = await replies.next();
   };
@@ -126,7 +190,7 @@ async function sayFarewell(replies: AsyncGenerator<Uint8Array>, say: () => Promi
   const waited = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, farewellMs);
   });
-  await say();
+  answers.push(encodeMessage(AckRequestSchema, { id: farewell, success: true }, "proto"));
   await Promise.race([drained().catch(() => {}), waited]);
   clearTimeout(timer);
 }

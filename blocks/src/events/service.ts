@@ -1,13 +1,10 @@
 import { type Account, MicroError, requireAccount, requireAdmin } from "@microts/core";
-import { decodeMessage } from "@microts/core/codec";
 import { type CallContext, type Method, methodsOf } from "@microts/core/rpc";
-import { AckRequestSchema, Store as StoreService, Stream as StreamService } from "@microts/proto/events";
-import type { Delivery } from "./driver.ts";
+import { Store as StoreService, Stream as StreamService } from "@microts/proto/events";
+import type { Delivery, Position } from "./driver.ts";
 import type { Events } from "./events.ts";
-import { farewell, ownMetadata, wireEvent } from "./wire.ts";
-
-/** So many deliveries of one consumer are remembered to be answered. */
-const maxUnanswered = 10_000;
+import { takeAnswers, Unanswered } from "./unanswered.ts";
+import { positionFrom, settingsFrom, timeFrom, wireEvent, wirePage, wireSettings } from "./wire.ts";
 
 /**
  * The block as the service `events` (wire §13). Services and admins use the streams of their own namespace, which is their account's issuer;
@@ -19,51 +16,94 @@ export function eventsMethods(events: Events): Method[] {
 
 function streamMethods(events: Events): Method[] {
   return methodsOf(StreamService, {
-    async publish({ topic, metadata, payload, timestamp }, { account, signal }) {
+    async publish({ topic, id, metadata, payload, ttlMs, ...times }, { account, signal }) {
       const namespace = admitted(account, "events.Stream.Publish");
-      await events.publish(topic, payload, {
+      const published = await events.publish(topic, payload, {
         namespace,
-        metadata: ownMetadata(metadata),
-        timestamp: dateOf(timestamp),
+        id: id || undefined,
+        metadata,
+        timestamp: timeFrom(times),
+        ttlMs: ttlMs > 0n ? Number(ttlMs) : undefined,
         signal,
       });
-      return {};
+      return { ...published, offset: BigInt(published.offset) };
     },
-    async consume({ topic, group, offset, autoAck, ackWait, retryLimit }, context) {
+    async consume({ topic, group, offset, from, autoAck, ackWait, retryLimit, ...more }, context) {
       const namespace = admitted(context.account, "events.Stream.Consume");
       const broken = new AbortController();
       const deliveries = await events.consume(topic, {
         namespace,
         group,
-        from: dateOf(offset),
+        from: positionFrom(from) ?? timeFrom({ timestamp: offset, timestampMs: 0n }),
         autoAck,
         ackWaitMs: ackWait > 0n ? Number(ackWait) / 1e6 : undefined,
         retryLimit: Number(retryLimit),
+        deadLetter: more.drop ? false : more.deadLetter || undefined,
+        maxUnanswered: more.maxUnanswered || undefined,
         signal: AbortSignal.any([context.signal, broken.signal]),
       });
       return delivered(deliveries, broken, context);
+    },
+    async topics(_request, { account, signal }) {
+      const namespace = admitted(account, "events.Stream.Topics");
+      const topics = await events.topics({ namespace, signal });
+      return {
+        topics: topics.map(({ topic, first, end, bytes, settings }) => ({
+          topic,
+          first: BigInt(first),
+          end: BigInt(end),
+          bytes: BigInt(bytes),
+          settings: wireSettings(settings),
+        })),
+      };
+    },
+    async groups({ topic }, { account, signal }) {
+      const namespace = admitted(account, "events.Stream.Groups");
+      const groups = await events.groups(topic, { namespace, signal });
+      return {
+        groups: groups.map(({ group, position, lag, unanswered, consumers, usedAt }) => ({
+          group,
+          position: BigInt(position),
+          lag: BigInt(lag),
+          unanswered: BigInt(unanswered),
+          consumers,
+          usedAt: BigInt(usedAt.getTime()),
+        })),
+      };
+    },
+    async seek({ topic, group, to }, { account, signal }) {
+      const namespace = admitted(account, "events.Stream.Seek");
+      const offset = await events.seek(topic, group, positionFrom(to) ?? "earliest", { namespace, signal });
+      return { offset: BigInt(offset) };
+    },
+    async configure({ topic, settings }, { account, signal }) {
+      const namespace = admitted(account, "events.Stream.Configure");
+      await events.configure(topic, settingsFrom(settings), { namespace, signal });
+      return {};
     },
   });
 }
 
 function storeMethods(events: Events): Method[] {
   return methodsOf(StoreService, {
-    async read({ topic, limit, offset }, { account, signal }) {
+    async read({ topic, limit, offset, from, until }, { account, signal }) {
       const namespace = admitted(account, "events.Store.Read");
-      const options = { namespace, limit: limit === 0n ? undefined : Number(limit), offset: Number(offset), signal };
-      return { events: (await events.read(topic, options)).map((event) => wireEvent(event)) };
+      const call = { namespace, signal };
+      const position = positionFrom(from) ?? (await skipped(events, topic, Number(offset), call));
+      const count = limit === 0n ? undefined : Number(limit);
+      return wirePage(await events.read(topic, { ...call, from: position, until: positionFrom(until), limit: count }));
     },
     async write({ event, ttl }, { account, signal }) {
       const at = "events.Store.Write";
       const namespace = admitted(account, at);
       if (event === undefined) throw MicroError.badRequest(at, "Missing event");
-      const { topic, metadata, payload, timestamp } = event;
-      const ttlMs = ttl > 0n ? Number(ttl) * 1000 : undefined;
+      const { id, topic, metadata, payload, ...times } = event;
       await events.publish(topic, payload, {
         namespace,
-        metadata: ownMetadata(metadata),
-        timestamp: dateOf(timestamp),
-        ttlMs,
+        id: id || undefined,
+        metadata,
+        timestamp: timeFrom(times),
+        ttlMs: ttl > 0n ? Number(ttl) * 1000 : undefined,
         signal,
       });
       return {};
@@ -77,13 +117,25 @@ function admitted(account: Account | undefined, at: string): string {
   return issuer;
 }
 
+/** The original counts from the first event that is there. */
+async function skipped(
+  events: Events,
+  topic: string,
+  count: number,
+  call: { readonly namespace: string; readonly signal: AbortSignal },
+): Promise<Position> {
+  if (count === 0) return "earliest";
+  const { first } = await events.read(topic, { ...call, limit: 1 });
+  return first + count;
+}
+
 /**
  * Sends what is delivered and, meanwhile, takes the answers that the consumer sends on the same stream (wire §9). However it ends but by a
  * farewell, it is `broken` off.
  */
 async function* delivered(deliveries: AsyncIterable<Delivery>, broken: AbortController, context: CallContext) {
   const iterator = deliveries[Symbol.asyncIterator]();
-  const unanswered = new Map<string, Delivery>();
+  const unanswered = new Unanswered();
   let failure: unknown;
   const answers = takeAnswers(unanswered, context).catch((reason: unknown) => {
     failure = reason;
@@ -92,43 +144,11 @@ async function* delivered(deliveries: AsyncIterable<Delivery>, broken: AbortCont
   void answers.then((over) => (over ? iterator.return?.() : undefined));
   try {
     for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-      remember(unanswered, next.value);
+      unanswered.add(next.value);
       yield wireEvent(next.value.event, next.value.attempt);
     }
     if (failure !== undefined && !context.signal.aborted) throw failure;
   } finally {
     broken.abort();
   }
-}
-
-function remember(unanswered: Map<string, Delivery>, delivery: Delivery): void {
-  unanswered.delete(delivery.event.id);
-  unanswered.set(delivery.event.id, delivery);
-  const oldest = unanswered.keys().next();
-  if (unanswered.size > maxUnanswered && !oldest.done) unanswered.delete(oldest.value);
-}
-
-/** Resolves when no more answers come: true after a farewell, false when the caller has closed its side or gone. */
-async function takeAnswers(unanswered: Map<string, Delivery>, { rest, format }: CallContext): Promise<boolean> {
-  const answering = new Set<Promise<void>>();
-  for await (const bytes of rest) {
-    const { id, success } = decodeMessage(AckRequestSchema, bytes, format);
-    if (id === farewell) {
-      await Promise.all(answering);
-      return true;
-    }
-    const delivery = unanswered.get(id);
-    if (delivery === undefined) continue;
-    unanswered.delete(id);
-    const answer = success ? delivery.ack() : delivery.nack();
-    answering.add(answer);
-    // A failed one is delivered again when its wait is over.
-    answer.catch(() => {}).finally(() => answering.delete(answer));
-  }
-  return false;
-}
-
-/** Unix seconds; 0 and less for none. */
-function dateOf(seconds: bigint): Date | undefined {
-  return seconds > 0n ? new Date(Number(seconds) * 1000) : undefined;
 }

@@ -1,41 +1,89 @@
-import type { Event as WireEvent } from "@microts/proto/events";
-import type { StreamEvent } from "./driver.ts";
-
-/** What the messages of the original have no field for travels in an event's metadata. */
-const offsetKey = "micro-offset";
-const attemptKey = "micro-attempt";
+import type {
+  Event as WireEvent,
+  Position as WirePosition,
+  TopicSettings as WireSettings,
+} from "@microts/proto/events";
+import type { Damage, EventPage, Position, StreamEvent, TopicSettings } from "./driver.ts";
 
 /** An event as a message; `attempt` when it is delivered rather than read. */
-export function wireEvent({ id, topic, offset, timestamp, metadata, payload }: StreamEvent, attempt?: number) {
-  const more = { [offsetKey]: String(offset), ...(attempt !== undefined && { [attemptKey]: String(attempt) }) };
-  return { id, topic, metadata: { ...metadata, ...more }, payload, timestamp: unixSeconds(timestamp) };
-}
-
-/** The event in a message, and how often it was delivered; both count from where the other side says nothing. */
-export function eventFrom({ id, topic, metadata, payload, timestamp }: WireEvent): {
-  event: StreamEvent;
-  attempt: number;
-} {
-  const { [offsetKey]: offset, [attemptKey]: attempt, ...own } = metadata;
-  const event = {
+export function wireEvent({ id, topic, offset, timestamp, metadata, payload }: StreamEvent, attempt = 0) {
+  const timestampMs = BigInt(timestamp.getTime());
+  return {
     id,
     topic,
-    offset: Number(offset ?? 0),
-    timestamp: new Date(Number(timestamp) * 1000),
-    metadata: own,
+    metadata: { ...metadata },
     payload,
+    timestamp: unixSeconds(timestamp),
+    offset: BigInt(offset),
+    attempt,
+    timestampMs,
   };
-  return { event, attempt: Number(attempt ?? 1) };
 }
 
-/** Metadata without what a delivery added: a consumer that publishes an event again passes it all on. */
-export function ownMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
-  const { [offsetKey]: _, [attemptKey]: __, ...own } = metadata;
-  return own;
+/** The event in a message. */
+export function eventFrom({ id, topic, offset, metadata, payload, ...times }: WireEvent): StreamEvent {
+  return { id, topic, offset: Number(offset), timestamp: timeFrom(times) ?? new Date(0), metadata, payload };
+}
+
+export function wirePage({ events, damaged, next, first, end }: EventPage) {
+  return {
+    events: events.map((event) => wireEvent(event)),
+    damaged: damaged.map(({ offset, count, reason }) => ({ offset: BigInt(offset), count: BigInt(count), reason })),
+    next: BigInt(next),
+    first: BigInt(first),
+    end: BigInt(end),
+  };
+}
+
+export function damageFrom({ offset, count, reason }: { offset: bigint; count: bigint; reason: string }): Damage {
+  return {
+    offset: Number(offset),
+    count: Number(count),
+    reason: reason === "checksum" ? reason : "missing",
+  };
+}
+
+export function wirePosition(position: Position) {
+  if (position === "earliest") return {};
+  if (position === "latest") return { latest: true };
+  return position instanceof Date ? { timeMs: BigInt(position.getTime()) } : { offset: BigInt(position) };
+}
+
+export function positionFrom(position: WirePosition | undefined): Position | undefined {
+  if (position === undefined) return undefined;
+  const { latest, timeMs, offset } = position;
+  if (latest) return "latest";
+  if (timeMs !== 0n) return new Date(Number(timeMs));
+  return offset === 0n ? "earliest" : Number(offset);
+}
+
+/** The time that two fields give, in seconds and in milliseconds; undefined when neither does. */
+export function timeFrom({ timestamp, timestampMs }: { timestamp: bigint; timestampMs: bigint }): Date | undefined {
+  if (timestampMs > 0n) return new Date(Number(timestampMs));
+  return timestamp > 0n ? new Date(Number(timestamp) * 1000) : undefined;
 }
 
 export function unixSeconds(date: Date): bigint {
   return BigInt(Math.floor(date.getTime() / 1000));
+}
+
+export function wireSettings({ maxAgeMs = 0, maxBytes = 0, maxEvents = 0, dedupeMs = 0 }: TopicSettings) {
+  return {
+    maxAgeMs: BigInt(maxAgeMs),
+    maxBytes: BigInt(maxBytes),
+    maxEvents: BigInt(maxEvents),
+    dedupeMs: BigInt(dedupeMs),
+  };
+}
+
+export function settingsFrom(settings: Omit<WireSettings, "$typeName" | "$unknown"> | undefined): TopicSettings {
+  const given = (value: bigint | undefined) => (value ? Number(value) : undefined);
+  return {
+    maxAgeMs: given(settings?.maxAgeMs),
+    maxBytes: given(settings?.maxBytes),
+    maxEvents: given(settings?.maxEvents),
+    dedupeMs: given(settings?.dedupeMs),
+  };
 }
 
 /** The acknowledgement that ends a consumer: what it has not answered goes to others at once. */

@@ -5,7 +5,7 @@ export { EmbeddedBroker } from "./broker.ts";
 export { type Now, steadyClock } from "./clock.ts";
 export { EmbeddedConfig, type EmbeddedConfigOptions } from "./config.ts";
 export { openConfigKey, parseConfigKey } from "./config-secrets.ts";
-export { EmbeddedEvents, type EmbeddedEventsOptions } from "./events.ts";
+export { EmbeddedEvents, type EmbeddedEventsOptions } from "./events/events.ts";
 export { EmbeddedNetwork } from "./network.ts";
 export { EmbeddedRegistry, type EmbeddedRegistryOptions } from "./registry.ts";
 export {

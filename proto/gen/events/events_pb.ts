@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file events/events.proto.
  */
 export const file_events_events: GenFile = /*@__PURE__*/
-  fileDesc("ChNldmVudHMvZXZlbnRzLnByb3RvEgZldmVudHMirAEKDlB1Ymxpc2hSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEjYKCG1ldGFkYXRhGAIgAygLMiQuZXZlbnRzLlB1Ymxpc2hSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSDwoHcGF5bG9hZBgDIAEoDBIRCgl0aW1lc3RhbXAYBCABKAMaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhEKD1B1Ymxpc2hSZXNwb25zZSJ3Cg5Db25zdW1lUmVxdWVzdBINCgVncm91cBgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZvZmZzZXQYAyABKAMSEAoIYXV0b19hY2sYBCABKAgSEAoIYWNrX3dhaXQYBSABKAMSEwoLcmV0cnlfbGltaXQYBiABKAMipgEKBUV2ZW50EgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJEi0KCG1ldGFkYXRhGAMgAygLMhsuZXZlbnRzLkV2ZW50Lk1ldGFkYXRhRW50cnkSDwoHcGF5bG9hZBgEIAEoDBIRCgl0aW1lc3RhbXAYBSABKAMaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjsKC1JlYWRSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEg0KBWxpbWl0GAIgASgEEg4KBm9mZnNldBgDIAEoBCItCgxSZWFkUmVzcG9uc2USHQoGZXZlbnRzGAEgAygLMg0uZXZlbnRzLkV2ZW50IjkKDFdyaXRlUmVxdWVzdBIcCgVldmVudBgBIAEoCzINLmV2ZW50cy5FdmVudBILCgN0dGwYAiABKAMiDwoNV3JpdGVSZXNwb25zZSIpCgpBY2tSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB3N1Y2Nlc3MYAiABKAgyeAoGU3RyZWFtEjoKB1B1Ymxpc2gSFi5ldmVudHMuUHVibGlzaFJlcXVlc3QaFy5ldmVudHMuUHVibGlzaFJlc3BvbnNlEjIKB0NvbnN1bWUSFi5ldmVudHMuQ29uc3VtZVJlcXVlc3QaDS5ldmVudHMuRXZlbnQwATJwCgVTdG9yZRIxCgRSZWFkEhMuZXZlbnRzLlJlYWRSZXF1ZXN0GhQuZXZlbnRzLlJlYWRSZXNwb25zZRI0CgVXcml0ZRIULmV2ZW50cy5Xcml0ZVJlcXVlc3QaFS5ldmVudHMuV3JpdGVSZXNwb25zZUIuWixnaXRodWIuY29tL21pY3JvL21pY3JvL3YzL3Byb3RvL2V2ZW50O2V2ZW50c2IGcHJvdG8z");
+  fileDesc("ChNldmVudHMvZXZlbnRzLnByb3RvEgZldmVudHMi3gEKDlB1Ymxpc2hSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEjYKCG1ldGFkYXRhGAIgAygLMiQuZXZlbnRzLlB1Ymxpc2hSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSDwoHcGF5bG9hZBgDIAEoDBIRCgl0aW1lc3RhbXAYBCABKAMSCgoCaWQYBSABKAkSFAoMdGltZXN0YW1wX21zGAYgASgDEg4KBnR0bF9tcxgHIAEoAxovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiQAoPUHVibGlzaFJlc3BvbnNlEgoKAmlkGAEgASgJEg4KBm9mZnNldBgCIAEoAxIRCglkdXBsaWNhdGUYAyABKAgiOwoIUG9zaXRpb24SDgoGb2Zmc2V0GAEgASgDEg8KB3RpbWVfbXMYAiABKAMSDgoGbGF0ZXN0GAMgASgIItIBCg5Db25zdW1lUmVxdWVzdBINCgVncm91cBgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZvZmZzZXQYAyABKAMSEAoIYXV0b19hY2sYBCABKAgSEAoIYWNrX3dhaXQYBSABKAMSEwoLcmV0cnlfbGltaXQYBiABKAMSHgoEZnJvbRgHIAEoCzIQLmV2ZW50cy5Qb3NpdGlvbhIWCg5tYXhfdW5hbnN3ZXJlZBgIIAEoDRITCgtkZWFkX2xldHRlchgJIAEoCRIMCgRkcm9wGAogASgIIt0BCgVFdmVudBIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCRItCghtZXRhZGF0YRgDIAMoCzIbLmV2ZW50cy5FdmVudC5NZXRhZGF0YUVudHJ5Eg8KB3BheWxvYWQYBCABKAwSEQoJdGltZXN0YW1wGAUgASgDEg4KBm9mZnNldBgGIAEoAxIPCgdhdHRlbXB0GAcgASgNEhQKDHRpbWVzdGFtcF9tcxgIIAEoAxovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEifAoLUmVhZFJlcXVlc3QSDQoFdG9waWMYASABKAkSDQoFbGltaXQYAiABKAQSDgoGb2Zmc2V0GAMgASgEEh4KBGZyb20YBCABKAsyEC5ldmVudHMuUG9zaXRpb24SHwoFdW50aWwYBSABKAsyEC5ldmVudHMuUG9zaXRpb24ieAoMUmVhZFJlc3BvbnNlEh0KBmV2ZW50cxgBIAMoCzINLmV2ZW50cy5FdmVudBIfCgdkYW1hZ2VkGAIgAygLMg4uZXZlbnRzLkRhbWFnZRIMCgRuZXh0GAMgASgDEg0KBWZpcnN0GAQgASgDEgsKA2VuZBgFIAEoAyI3CgZEYW1hZ2USDgoGb2Zmc2V0GAEgASgDEg0KBWNvdW50GAIgASgDEg4KBnJlYXNvbhgDIAEoCSI5CgxXcml0ZVJlcXVlc3QSHAoFZXZlbnQYASABKAsyDS5ldmVudHMuRXZlbnQSCwoDdHRsGAIgASgDIg8KDVdyaXRlUmVzcG9uc2UiegoKQWNrUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgdzdWNjZXNzGAIgASgIEg4KBm9mZnNldBgDIAEoAxIOCgZyZWFzb24YBCABKAkSDgoGcmVqZWN0GAUgASgIEg4KBmV4dGVuZBgGIAEoCBIPCgdyZWxlYXNlGAcgASgIIg8KDVRvcGljc1JlcXVlc3QiLwoOVG9waWNzUmVzcG9uc2USHQoGdG9waWNzGAEgAygLMg0uZXZlbnRzLlRvcGljImoKBVRvcGljEg0KBXRvcGljGAEgASgJEg0KBWZpcnN0GAIgASgDEgsKA2VuZBgDIAEoAxINCgVieXRlcxgEIAEoAxInCghzZXR0aW5ncxgFIAEoCzIVLmV2ZW50cy5Ub3BpY1NldHRpbmdzIl0KDVRvcGljU2V0dGluZ3MSEgoKbWF4X2FnZV9tcxgBIAEoAxIRCgltYXhfYnl0ZXMYAiABKAMSEgoKbWF4X2V2ZW50cxgDIAEoAxIRCglkZWR1cGVfbXMYBCABKAMiHgoNR3JvdXBzUmVxdWVzdBINCgV0b3BpYxgBIAEoCSIvCg5Hcm91cHNSZXNwb25zZRIdCgZncm91cHMYASADKAsyDS5ldmVudHMuR3JvdXAibQoFR3JvdXASDQoFZ3JvdXAYASABKAkSEAoIcG9zaXRpb24YAiABKAMSCwoDbGFnGAMgASgDEhIKCnVuYW5zd2VyZWQYBCABKAMSEQoJY29uc3VtZXJzGAUgASgFEg8KB3VzZWRfYXQYBiABKAMiSQoLU2Vla1JlcXVlc3QSDQoFdG9waWMYASABKAkSDQoFZ3JvdXAYAiABKAkSHAoCdG8YAyABKAsyEC5ldmVudHMuUG9zaXRpb24iHgoMU2Vla1Jlc3BvbnNlEg4KBm9mZnNldBgBIAEoAyJKChBDb25maWd1cmVSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEicKCHNldHRpbmdzGAIgASgLMhUuZXZlbnRzLlRvcGljU2V0dGluZ3MiEwoRQ29uZmlndXJlUmVzcG9uc2Uy3wIKBlN0cmVhbRI6CgdQdWJsaXNoEhYuZXZlbnRzLlB1Ymxpc2hSZXF1ZXN0GhcuZXZlbnRzLlB1Ymxpc2hSZXNwb25zZRIyCgdDb25zdW1lEhYuZXZlbnRzLkNvbnN1bWVSZXF1ZXN0Gg0uZXZlbnRzLkV2ZW50MAESNwoGVG9waWNzEhUuZXZlbnRzLlRvcGljc1JlcXVlc3QaFi5ldmVudHMuVG9waWNzUmVzcG9uc2USNwoGR3JvdXBzEhUuZXZlbnRzLkdyb3Vwc1JlcXVlc3QaFi5ldmVudHMuR3JvdXBzUmVzcG9uc2USMQoEU2VlaxITLmV2ZW50cy5TZWVrUmVxdWVzdBoULmV2ZW50cy5TZWVrUmVzcG9uc2USQAoJQ29uZmlndXJlEhguZXZlbnRzLkNvbmZpZ3VyZVJlcXVlc3QaGS5ldmVudHMuQ29uZmlndXJlUmVzcG9uc2UycAoFU3RvcmUSMQoEUmVhZBITLmV2ZW50cy5SZWFkUmVxdWVzdBoULmV2ZW50cy5SZWFkUmVzcG9uc2USNAoFV3JpdGUSFC5ldmVudHMuV3JpdGVSZXF1ZXN0GhUuZXZlbnRzLldyaXRlUmVzcG9uc2VCLlosZ2l0aHViLmNvbS9taWNyby9taWNyby92My9wcm90by9ldmVudDtldmVudHNiBnByb3RvMw");
 
 /**
  * @generated from message events.PublishRequest
@@ -39,6 +39,27 @@ export type PublishRequest = Message<"events.PublishRequest"> & {
    * @generated from field: int64 timestamp = 4;
    */
   timestamp: bigint;
+
+  /**
+   * Publishing the same id again within the topic's window appends nothing. Empty: the server makes one up.
+   *
+   * @generated from field: string id = 5;
+   */
+  id: string;
+
+  /**
+   * Unix milliseconds; wins over timestamp unless it is 0.
+   *
+   * @generated from field: int64 timestamp_ms = 6;
+   */
+  timestampMs: bigint;
+
+  /**
+   * How long the event is kept, in milliseconds; 0 means as long as the topic keeps events.
+   *
+   * @generated from field: int64 ttl_ms = 7;
+   */
+  ttlMs: bigint;
 };
 
 /**
@@ -52,6 +73,22 @@ export const PublishRequestSchema: GenMessage<PublishRequest> = /*@__PURE__*/
  * @generated from message events.PublishResponse
  */
 export type PublishResponse = Message<"events.PublishResponse"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: int64 offset = 2;
+   */
+  offset: bigint;
+
+  /**
+   * An event of this id was there already; the offset is that event's.
+   *
+   * @generated from field: bool duplicate = 3;
+   */
+  duplicate: boolean;
 };
 
 /**
@@ -60,6 +97,41 @@ export type PublishResponse = Message<"events.PublishResponse"> & {
  */
 export const PublishResponseSchema: GenMessage<PublishResponse> = /*@__PURE__*/
   messageDesc(file_events_events, 1);
+
+/**
+ * A place in a topic. Without any field it is the first event that is kept.
+ *
+ * @generated from message events.Position
+ */
+export type Position = Message<"events.Position"> & {
+  /**
+   * This offset.
+   *
+   * @generated from field: int64 offset = 1;
+   */
+  offset: bigint;
+
+  /**
+   * The first event of that time or later, in unix milliseconds.
+   *
+   * @generated from field: int64 time_ms = 2;
+   */
+  timeMs: bigint;
+
+  /**
+   * The end: what comes from now on.
+   *
+   * @generated from field: bool latest = 3;
+   */
+  latest: boolean;
+};
+
+/**
+ * Describes the message events.Position.
+ * Use `create(PositionSchema)` to create a new message.
+ */
+export const PositionSchema: GenMessage<Position> = /*@__PURE__*/
+  messageDesc(file_events_events, 2);
 
 /**
  * @generated from message events.ConsumeRequest
@@ -104,6 +176,34 @@ export type ConsumeRequest = Message<"events.ConsumeRequest"> & {
    * @generated from field: int64 retry_limit = 6;
    */
   retryLimit: bigint;
+
+  /**
+   * Where a group without a position begins; wins over offset.
+   *
+   * @generated from field: events.Position from = 7;
+   */
+  from?: Position | undefined;
+
+  /**
+   * No more is sent while so many events are without an answer; 0 means 1000.
+   *
+   * @generated from field: uint32 max_unanswered = 8;
+   */
+  maxUnanswered: number;
+
+  /**
+   * The topic of events that are over the limit; empty means "<topic>.dead".
+   *
+   * @generated from field: string dead_letter = 9;
+   */
+  deadLetter: string;
+
+  /**
+   * Events over the limit are dropped.
+   *
+   * @generated from field: bool drop = 10;
+   */
+  drop: boolean;
 };
 
 /**
@@ -111,7 +211,7 @@ export type ConsumeRequest = Message<"events.ConsumeRequest"> & {
  * Use `create(ConsumeRequestSchema)` to create a new message.
  */
 export const ConsumeRequestSchema: GenMessage<ConsumeRequest> = /*@__PURE__*/
-  messageDesc(file_events_events, 2);
+  messageDesc(file_events_events, 3);
 
 /**
  * @generated from message events.Event
@@ -143,6 +243,27 @@ export type Event = Message<"events.Event"> & {
    * @generated from field: int64 timestamp = 5;
    */
   timestamp: bigint;
+
+  /**
+   * Position in its topic, dense from 0.
+   *
+   * @generated from field: int64 offset = 6;
+   */
+  offset: bigint;
+
+  /**
+   * On a delivery: 1 for the first one to the group.
+   *
+   * @generated from field: uint32 attempt = 7;
+   */
+  attempt: number;
+
+  /**
+   * Unix milliseconds.
+   *
+   * @generated from field: int64 timestamp_ms = 8;
+   */
+  timestampMs: bigint;
 };
 
 /**
@@ -150,7 +271,7 @@ export type Event = Message<"events.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_events_events, 3);
+  messageDesc(file_events_events, 4);
 
 /**
  * @generated from message events.ReadRequest
@@ -174,6 +295,20 @@ export type ReadRequest = Message<"events.ReadRequest"> & {
    * @generated from field: uint64 offset = 3;
    */
   offset: bigint;
+
+  /**
+   * Wins over offset.
+   *
+   * @generated from field: events.Position from = 4;
+   */
+  from?: Position | undefined;
+
+  /**
+   * Exclusive; absent for the end of the topic.
+   *
+   * @generated from field: events.Position until = 5;
+   */
+  until?: Position | undefined;
 };
 
 /**
@@ -181,7 +316,7 @@ export type ReadRequest = Message<"events.ReadRequest"> & {
  * Use `create(ReadRequestSchema)` to create a new message.
  */
 export const ReadRequestSchema: GenMessage<ReadRequest> = /*@__PURE__*/
-  messageDesc(file_events_events, 4);
+  messageDesc(file_events_events, 5);
 
 /**
  * @generated from message events.ReadResponse
@@ -191,6 +326,32 @@ export type ReadResponse = Message<"events.ReadResponse"> & {
    * @generated from field: repeated events.Event events = 1;
    */
   events: Event[];
+
+  /**
+   * Events that should be there and can't be read.
+   *
+   * @generated from field: repeated events.Damage damaged = 2;
+   */
+  damaged: Damage[];
+
+  /**
+   * The offset to go on from: a response may have fewer events than the limit.
+   *
+   * @generated from field: int64 next = 3;
+   */
+  next: bigint;
+
+  /**
+   * The first offset that the topic keeps, and the one that its next event will have.
+   *
+   * @generated from field: int64 first = 4;
+   */
+  first: bigint;
+
+  /**
+   * @generated from field: int64 end = 5;
+   */
+  end: bigint;
 };
 
 /**
@@ -198,7 +359,38 @@ export type ReadResponse = Message<"events.ReadResponse"> & {
  * Use `create(ReadResponseSchema)` to create a new message.
  */
 export const ReadResponseSchema: GenMessage<ReadResponse> = /*@__PURE__*/
-  messageDesc(file_events_events, 5);
+  messageDesc(file_events_events, 6);
+
+/**
+ * @generated from message events.Damage
+ */
+export type Damage = Message<"events.Damage"> & {
+  /**
+   * Of the first of them.
+   *
+   * @generated from field: int64 offset = 1;
+   */
+  offset: bigint;
+
+  /**
+   * @generated from field: int64 count = 2;
+   */
+  count: bigint;
+
+  /**
+   * checksum or missing
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message events.Damage.
+ * Use `create(DamageSchema)` to create a new message.
+ */
+export const DamageSchema: GenMessage<Damage> = /*@__PURE__*/
+  messageDesc(file_events_events, 7);
 
 /**
  * @generated from message events.WriteRequest
@@ -222,7 +414,7 @@ export type WriteRequest = Message<"events.WriteRequest"> & {
  * Use `create(WriteRequestSchema)` to create a new message.
  */
 export const WriteRequestSchema: GenMessage<WriteRequest> = /*@__PURE__*/
-  messageDesc(file_events_events, 6);
+  messageDesc(file_events_events, 8);
 
 /**
  * @generated from message events.WriteResponse
@@ -235,7 +427,7 @@ export type WriteResponse = Message<"events.WriteResponse"> & {
  * Use `create(WriteResponseSchema)` to create a new message.
  */
 export const WriteResponseSchema: GenMessage<WriteResponse> = /*@__PURE__*/
-  messageDesc(file_events_events, 7);
+  messageDesc(file_events_events, 9);
 
 /**
  * Sent by a consumer on the stream of Consume.
@@ -256,6 +448,41 @@ export type AckRequest = Message<"events.AckRequest"> & {
    * @generated from field: bool success = 2;
    */
   success: boolean;
+
+  /**
+   * Of the event: tells events of one id apart.
+   *
+   * @generated from field: int64 offset = 3;
+   */
+  offset: bigint;
+
+  /**
+   * Why it was not handled; goes along when the event becomes a dead letter.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * With success false: trying again would not help, the event becomes a dead letter at once.
+   *
+   * @generated from field: bool reject = 5;
+   */
+  reject: boolean;
+
+  /**
+   * This is no answer yet: ack_wait begins anew.
+   *
+   * @generated from field: bool extend = 6;
+   */
+  extend: boolean;
+
+  /**
+   * The consumer has not looked at it: others get it at once, and the delivery doesn't count as an attempt.
+   *
+   * @generated from field: bool release = 7;
+   */
+  release: boolean;
 };
 
 /**
@@ -263,7 +490,277 @@ export type AckRequest = Message<"events.AckRequest"> & {
  * Use `create(AckRequestSchema)` to create a new message.
  */
 export const AckRequestSchema: GenMessage<AckRequest> = /*@__PURE__*/
-  messageDesc(file_events_events, 8);
+  messageDesc(file_events_events, 10);
+
+/**
+ * @generated from message events.TopicsRequest
+ */
+export type TopicsRequest = Message<"events.TopicsRequest"> & {
+};
+
+/**
+ * Describes the message events.TopicsRequest.
+ * Use `create(TopicsRequestSchema)` to create a new message.
+ */
+export const TopicsRequestSchema: GenMessage<TopicsRequest> = /*@__PURE__*/
+  messageDesc(file_events_events, 11);
+
+/**
+ * @generated from message events.TopicsResponse
+ */
+export type TopicsResponse = Message<"events.TopicsResponse"> & {
+  /**
+   * @generated from field: repeated events.Topic topics = 1;
+   */
+  topics: Topic[];
+};
+
+/**
+ * Describes the message events.TopicsResponse.
+ * Use `create(TopicsResponseSchema)` to create a new message.
+ */
+export const TopicsResponseSchema: GenMessage<TopicsResponse> = /*@__PURE__*/
+  messageDesc(file_events_events, 12);
+
+/**
+ * @generated from message events.Topic
+ */
+export type Topic = Message<"events.Topic"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * The first offset that is kept, and the one that the next event will have.
+   *
+   * @generated from field: int64 first = 2;
+   */
+  first: bigint;
+
+  /**
+   * @generated from field: int64 end = 3;
+   */
+  end: bigint;
+
+  /**
+   * Of the events that are kept, as they are stored.
+   *
+   * @generated from field: int64 bytes = 4;
+   */
+  bytes: bigint;
+
+  /**
+   * @generated from field: events.TopicSettings settings = 5;
+   */
+  settings?: TopicSettings | undefined;
+};
+
+/**
+ * Describes the message events.Topic.
+ * Use `create(TopicSchema)` to create a new message.
+ */
+export const TopicSchema: GenMessage<Topic> = /*@__PURE__*/
+  messageDesc(file_events_events, 13);
+
+/**
+ * What a topic keeps; 0 means without limit.
+ *
+ * @generated from message events.TopicSettings
+ */
+export type TopicSettings = Message<"events.TopicSettings"> & {
+  /**
+   * @generated from field: int64 max_age_ms = 1;
+   */
+  maxAgeMs: bigint;
+
+  /**
+   * @generated from field: int64 max_bytes = 2;
+   */
+  maxBytes: bigint;
+
+  /**
+   * @generated from field: int64 max_events = 3;
+   */
+  maxEvents: bigint;
+
+  /**
+   * How long the id of an event is remembered; 0 means two minutes.
+   *
+   * @generated from field: int64 dedupe_ms = 4;
+   */
+  dedupeMs: bigint;
+};
+
+/**
+ * Describes the message events.TopicSettings.
+ * Use `create(TopicSettingsSchema)` to create a new message.
+ */
+export const TopicSettingsSchema: GenMessage<TopicSettings> = /*@__PURE__*/
+  messageDesc(file_events_events, 14);
+
+/**
+ * @generated from message events.GroupsRequest
+ */
+export type GroupsRequest = Message<"events.GroupsRequest"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+};
+
+/**
+ * Describes the message events.GroupsRequest.
+ * Use `create(GroupsRequestSchema)` to create a new message.
+ */
+export const GroupsRequestSchema: GenMessage<GroupsRequest> = /*@__PURE__*/
+  messageDesc(file_events_events, 15);
+
+/**
+ * @generated from message events.GroupsResponse
+ */
+export type GroupsResponse = Message<"events.GroupsResponse"> & {
+  /**
+   * @generated from field: repeated events.Group groups = 1;
+   */
+  groups: Group[];
+};
+
+/**
+ * Describes the message events.GroupsResponse.
+ * Use `create(GroupsResponseSchema)` to create a new message.
+ */
+export const GroupsResponseSchema: GenMessage<GroupsResponse> = /*@__PURE__*/
+  messageDesc(file_events_events, 16);
+
+/**
+ * @generated from message events.Group
+ */
+export type Group = Message<"events.Group"> & {
+  /**
+   * @generated from field: string group = 1;
+   */
+  group: string;
+
+  /**
+   * The first offset that it is not done with.
+   *
+   * @generated from field: int64 position = 2;
+   */
+  position: bigint;
+
+  /**
+   * How many events it is not done with.
+   *
+   * @generated from field: int64 lag = 3;
+   */
+  lag: bigint;
+
+  /**
+   * How many of those are with consumers, or wait for their next try.
+   *
+   * @generated from field: int64 unanswered = 4;
+   */
+  unanswered: bigint;
+
+  /**
+   * @generated from field: int32 consumers = 5;
+   */
+  consumers: number;
+
+  /**
+   * Unix milliseconds.
+   *
+   * @generated from field: int64 used_at = 6;
+   */
+  usedAt: bigint;
+};
+
+/**
+ * Describes the message events.Group.
+ * Use `create(GroupSchema)` to create a new message.
+ */
+export const GroupSchema: GenMessage<Group> = /*@__PURE__*/
+  messageDesc(file_events_events, 17);
+
+/**
+ * @generated from message events.SeekRequest
+ */
+export type SeekRequest = Message<"events.SeekRequest"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: string group = 2;
+   */
+  group: string;
+
+  /**
+   * @generated from field: events.Position to = 3;
+   */
+  to?: Position | undefined;
+};
+
+/**
+ * Describes the message events.SeekRequest.
+ * Use `create(SeekRequestSchema)` to create a new message.
+ */
+export const SeekRequestSchema: GenMessage<SeekRequest> = /*@__PURE__*/
+  messageDesc(file_events_events, 18);
+
+/**
+ * @generated from message events.SeekResponse
+ */
+export type SeekResponse = Message<"events.SeekResponse"> & {
+  /**
+   * @generated from field: int64 offset = 1;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message events.SeekResponse.
+ * Use `create(SeekResponseSchema)` to create a new message.
+ */
+export const SeekResponseSchema: GenMessage<SeekResponse> = /*@__PURE__*/
+  messageDesc(file_events_events, 19);
+
+/**
+ * @generated from message events.ConfigureRequest
+ */
+export type ConfigureRequest = Message<"events.ConfigureRequest"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: events.TopicSettings settings = 2;
+   */
+  settings?: TopicSettings | undefined;
+};
+
+/**
+ * Describes the message events.ConfigureRequest.
+ * Use `create(ConfigureRequestSchema)` to create a new message.
+ */
+export const ConfigureRequestSchema: GenMessage<ConfigureRequest> = /*@__PURE__*/
+  messageDesc(file_events_events, 20);
+
+/**
+ * @generated from message events.ConfigureResponse
+ */
+export type ConfigureResponse = Message<"events.ConfigureResponse"> & {
+};
+
+/**
+ * Describes the message events.ConfigureResponse.
+ * Use `create(ConfigureResponseSchema)` to create a new message.
+ */
+export const ConfigureResponseSchema: GenMessage<ConfigureResponse> = /*@__PURE__*/
+  messageDesc(file_events_events, 21);
 
 /**
  * Needs a service or an administrator, and reaches the topics of the namespace their account belongs to.
@@ -288,6 +785,46 @@ export const Stream: GenService<{
     methodKind: "server_streaming";
     input: typeof ConsumeRequestSchema;
     output: typeof EventSchema;
+  },
+  /**
+   * The topics of the namespace, by name.
+   *
+   * @generated from rpc events.Stream.Topics
+   */
+  topics: {
+    methodKind: "unary";
+    input: typeof TopicsRequestSchema;
+    output: typeof TopicsResponseSchema;
+  },
+  /**
+   * The groups of a topic, by name.
+   *
+   * @generated from rpc events.Stream.Groups
+   */
+  groups: {
+    methodKind: "unary";
+    input: typeof GroupsRequestSchema;
+    output: typeof GroupsResponseSchema;
+  },
+  /**
+   * Moves a group, which is made if it isn't there.
+   *
+   * @generated from rpc events.Stream.Seek
+   */
+  seek: {
+    methodKind: "unary";
+    input: typeof SeekRequestSchema;
+    output: typeof SeekResponseSchema;
+  },
+  /**
+   * Replaces the settings of a topic, which is made if it isn't there.
+   *
+   * @generated from rpc events.Stream.Configure
+   */
+  configure: {
+    methodKind: "unary";
+    input: typeof ConfigureRequestSchema;
+    output: typeof ConfigureResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_events_events, 0);

@@ -1,10 +1,13 @@
 import type { DatabaseSync } from "node:sqlite";
+import { moveEventsToChunks } from "../events/migration.ts";
+
+type Migration = string | ((database: DatabaseSync) => void);
 
 /**
  * Each entry takes the file from the version before it to its own; `PRAGMA user_version` counts them. Entries that were released never
  * change. Names and keys are blobs, so that their order is the order of their bytes and no character in them means anything.
  */
-const migrations: readonly string[] = [
+const migrations: readonly Migration[] = [
   `CREATE TABLE tables (
      id INTEGER PRIMARY KEY,
      database BLOB NOT NULL,
@@ -57,6 +60,7 @@ const migrations: readonly string[] = [
      used_at INTEGER NOT NULL,
      PRIMARY KEY (topic_id, name)
    );`,
+  moveEventsToChunks,
 ];
 
 /** The version this code reads and writes. */
@@ -67,9 +71,12 @@ export function migrate(database: DatabaseSync): boolean {
   const row = database.prepare("PRAGMA user_version").get();
   const version = Number(row?.["user_version"] ?? 0);
   if (version > schemaVersion) return false;
-  for (const [index, sql] of migrations.entries()) {
+  for (const [index, migration] of migrations.entries()) {
     if (index < version) continue;
-    database.exec(`BEGIN IMMEDIATE; ${sql} PRAGMA user_version = ${index + 1}; COMMIT;`);
+    database.exec("BEGIN IMMEDIATE");
+    if (typeof migration === "string") database.exec(migration);
+    else migration(database);
+    database.exec(`PRAGMA user_version = ${index + 1}; COMMIT;`);
   }
   return true;
 }

@@ -1,5 +1,6 @@
 import type { ConsumeOptions, Delivery } from "@microts/blocks/events";
-import type { EventGroup, Given, GroupMember } from "./event-group.ts";
+import type { EventGroup } from "./group.ts";
+import type { Given, GroupMember } from "./outstanding.ts";
 
 /** One consumer's end of a group: asks for an event when its reader does. */
 export class EventConsumer implements AsyncIterableIterator<Delivery>, GroupMember {
@@ -8,8 +9,8 @@ export class EventConsumer implements AsyncIterableIterator<Delivery>, GroupMemb
   readonly #group: EventGroup;
   readonly #signal: AbortSignal;
   readonly #onEnd: () => void;
-  #asked: PromiseWithResolvers<Given | undefined> | undefined;
-  #previous: Given | undefined;
+  #asked: PromiseWithResolvers<Delivery | undefined> | undefined;
+  #previous: Delivery | undefined;
   #ended = false;
 
   /** `onEnd` is called once, when it has left the group. */
@@ -23,7 +24,7 @@ export class EventConsumer implements AsyncIterableIterator<Delivery>, GroupMemb
   }
 
   take(given: Given): void {
-    this.#asked?.resolve(given);
+    this.#asked?.resolve(this.#delivery(given));
     this.#asked = undefined;
   }
 
@@ -31,15 +32,15 @@ export class EventConsumer implements AsyncIterableIterator<Delivery>, GroupMemb
     const previous = this.#previous;
     this.#previous = undefined;
     // Not waited for: the next event may go out while the group's position gets to disk.
-    if (previous !== undefined && this.options.autoAck) this.#group.ack(previous).catch(() => {});
+    if (previous !== undefined && this.options.autoAck) previous.ack().catch(() => {});
     if (this.#ended) return { done: true, value: undefined };
-    const asked = Promise.withResolvers<Given | undefined>();
+    const asked = Promise.withResolvers<Delivery | undefined>();
     this.#asked = asked;
     this.#group.pull(this);
-    const given = await asked.promise;
-    if (given === undefined) return { done: true, value: undefined };
-    this.#previous = given;
-    return { done: false, value: this.#delivery(given) };
+    const delivery = await asked.promise;
+    if (delivery === undefined) return { done: true, value: undefined };
+    this.#previous = delivery;
+    return { done: false, value: delivery };
   }
 
   /** The reader leaves: what it has not answered goes to others at once. */
@@ -73,7 +74,10 @@ export class EventConsumer implements AsyncIterableIterator<Delivery>, GroupMemb
       event: given.event,
       attempt: given.attempt,
       ack: () => this.#group.ack(given),
-      nack: () => this.#group.nack(given),
+      nack: (reason) => this.#group.nack(given, reason),
+      reject: (reason) => this.#group.reject(given, reason),
+      extend: () => this.#group.extend(given),
+      release: () => this.#group.release(given),
     };
   }
 }

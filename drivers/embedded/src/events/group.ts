@@ -179,7 +179,10 @@ export class EventGroup {
       const consumer = this.#waiting[at];
       if (consumer === undefined) return;
       const event = outstanding.again()?.event ?? this.#fresh();
-      if (event === undefined) return this.#lookahead?.fill();
+      if (event === undefined) {
+        this.#lookahead?.fill();
+        return;
+      }
       this.#waiting.splice(at, 1);
       this.#give(event, consumer);
     }

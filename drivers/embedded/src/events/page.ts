@@ -44,11 +44,14 @@ export class PageBuilder {
   }
 
   #record(body: Buffer | undefined): void {
-    if (body === undefined) return this.#damage(1, "checksum");
+    if (body === undefined) {
+      this.#damage(1, "checksum");
+      return;
+    }
     const stored = decodeBody(body);
     const offset = this.#next++;
     if (stored === undefined || (stored.expiresAt !== undefined && stored.expiresAt <= this.#options.now))
-      return undefined;
+      return;
     const { id, at, metadata, payload } = stored;
     this.#events.push({ id, topic: this.#options.topic, offset, timestamp: new Date(at), metadata, payload });
   }

@@ -66,13 +66,13 @@ const migrations: readonly Migration[] = [
 /** The version this code reads and writes. */
 export const schemaVersion = migrations.length;
 
-/** Brings the file to `schemaVersion`; false when it is newer than that, which leaves it untouched. */
-export function migrate(database: DatabaseSync): boolean {
+/** Brings the file to a version, by default this code's own; false when it is newer than that, which leaves it untouched. */
+export function migrate(database: DatabaseSync, to = schemaVersion): boolean {
   const row = database.prepare("PRAGMA user_version").get();
   const version = Number(row?.["user_version"] ?? 0);
-  if (version > schemaVersion) return false;
+  if (version > to) return false;
   for (const [index, migration] of migrations.entries()) {
-    if (index < version) continue;
+    if (index < version || index >= to) continue;
     database.exec("BEGIN IMMEDIATE");
     if (typeof migration === "string") database.exec(migration);
     else migration(database);

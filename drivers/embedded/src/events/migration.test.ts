@@ -18,12 +18,14 @@ function fill(file: string): void {
   migrate(database, oldVersion);
   database.exec(`INSERT INTO topics (id, namespace, name, next_position) VALUES
     (1, CAST('acme' AS BLOB), CAST('t' AS BLOB), ${count + 2}), (2, CAST('acme' AS BLOB), CAST('empty' AS BLOB), 0)`);
+  database.exec("BEGIN");
   const insert = database.prepare("INSERT INTO events VALUES (1, ?, ?, ?, ?, ?, ?)");
   for (let i = 0; i < count; i++) {
     const expiry = i === 5 ? Date.now() + 3_600_000 : null;
     // 3 had expired and was deleted.
     if (i !== 3) insert.run(i, `id-${i}`, 1_700_000_000_000 + i, '{"k":"v"}', Buffer.from(`text ${i}`), expiry);
   }
+  database.exec("COMMIT");
   const group = database.prepare("INSERT INTO event_groups VALUES (1, CAST('g' AS BLOB), 10, ?, ?)");
   group.run("[[12,13],[15,15]]", Date.now());
   database.close();
@@ -50,7 +52,13 @@ it("moves events and groups of an older database to chunks, offsets, times and p
     assert.deepEqual([group?.position, group?.lag], [10, count + 2 - 10 - 3]);
     const later = await events.read("acme", "t", { ...range, from: new Date(1_700_000_000_650), limit: 1 }, signal);
     assert.equal(later.events[0]?.offset, 650);
-    const event = { id: undefined, timestamp: new Date(), metadata: {}, payload: Buffer.from("new"), expiresAt: undefined };
+    const event = {
+      id: undefined,
+      timestamp: new Date(),
+      metadata: {},
+      payload: Buffer.from("new"),
+      expiresAt: undefined,
+    };
     assert.equal((await events.publish("acme", "t", event, signal)).offset, count + 2);
     assert.equal((await events.publish("acme", "empty", event, signal)).offset, 0);
   } finally {

@@ -50,8 +50,7 @@ export class PageBuilder {
     }
     const stored = decodeBody(body);
     const offset = this.#next++;
-    if (stored === undefined || (stored.expiresAt !== undefined && stored.expiresAt <= this.#options.now))
-      return;
+    if (stored === undefined || (stored.expiresAt !== undefined && stored.expiresAt <= this.#options.now)) return;
     const { id, at, metadata, payload } = stored;
     this.#events.push({ id, topic: this.#options.topic, offset, timestamp: new Date(at), metadata, payload });
   }

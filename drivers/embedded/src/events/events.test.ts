@@ -194,6 +194,7 @@ describe("EmbeddedEvents", () => {
     while ((await counted()) > 650) await new Promise((resolve) => setTimeout(resolve, 20));
     const page = await events.read("acme", "t", { ...all, from: 0 }, signal);
     assert.equal(page.end, 5000);
+    assert.deepEqual(page.damaged, []);
     assert.deepEqual(
       page.events.map(({ offset }) => offset),
       Array.from({ length: page.events.length }, (_, i) => page.first + i),

@@ -25,6 +25,7 @@ export class PageBuilder {
 
   chunk(first: number, count: number, data: Uint8Array): void {
     if (this.#isFull) return;
+    if (first + count <= this.#next) return;
     if (first > this.#next) this.missing(Math.min(first, this.#options.end));
     const records = recordsOf({ topicId: this.#options.topicId, first }, count, data);
     for (let i = Math.max(0, this.#next - first); i < count && !this.#isFull; i++) this.#record(records[i]);

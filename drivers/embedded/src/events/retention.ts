@@ -103,8 +103,9 @@ export class Retention {
         { sql: deleteSql, params: [log.id, cut.deleteTo] },
         { sql: cutSql, params: [cut.first, cut.bytes, log.id] },
       ];
-      await this.#database.write(job, never);
+      // Before they go: who misses them while they do must know that they are not lost.
       log.first = cut.first;
+      await this.#database.write(job, never);
       log.bytes = cut.bytesLeft;
     }
   }

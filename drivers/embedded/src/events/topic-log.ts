@@ -142,17 +142,16 @@ export class TopicLog {
 
   /** Live events of a range, in order. */
   async read({ from, until, limit, maxBytes }: Range, now: number, signal: AbortSignal): Promise<EventPage> {
-    const { first: kept, next } = this;
-    const start = Math.max(from, kept);
-    const end = Math.min(until, next);
+    const end = Math.min(until, this.next);
+    let start = Math.max(from, this.first);
+    const params = [this.id, end, start, this.id, start, maxChunks, maxBytes];
+    const rows = start < end ? await this.#database.read(readSql, params, signal) : [];
+    // What was deleted meanwhile is not missing.
+    start = Math.max(start, this.first);
     const page = new PageBuilder({ topic: this.topic, topicId: this.id, start, end, limit, now });
-    if (start < end) {
-      const params = [this.id, end, start, this.id, start, maxChunks, maxBytes];
-      const rows = await this.#database.read(readSql, params, signal);
-      for (const [first, count, data] of rows) page.chunk(Number(first), Number(count), bytesOf(data));
-      if (rows.length === 0) page.missing(end);
-    }
-    return { ...page.page(), first: kept, end: next };
+    for (const [first, count, data] of rows) page.chunk(Number(first), Number(count), bytesOf(data));
+    if (rows.length === 0 && start < end) page.missing(end);
+    return { ...page.page(), first: this.first, end: this.next };
   }
 
   /** The offset of the first live event of that time or later; `next` when there is none. */

@@ -196,7 +196,8 @@ describe("EmbeddedDatabase", () => {
     }
     const path = join(dataDir, "micro.db");
     await using file = await open(path, "r+");
-    await file.write(Buffer.alloc(2_000, 0xff), 0, 2_000, (await file.stat()).size / 2);
+    const middle = Math.floor((await file.stat()).size / 2 / 4096) * 4096;
+    await file.write(Buffer.alloc(2_000, 0xff), 0, 2_000, middle);
     const lines: string[] = [];
     {
       await using _ = await EmbeddedDatabase.open({ dataDir, log: lineLog((line) => lines.push(line)) });

@@ -1,4 +1,4 @@
-// Compiles proto/**/*.proto into proto/gen with the compiler and the generator from npm, never the machine's own.
+// Compiles proto/**/*.proto into proto/gen, and testing/proto into testing/gen, with the compiler and the generator from npm, never the machine's own.
 // Then writes the reference of commands, which stands on that code. `--check` changes nothing and fails when either is not what would be generated.
 import { spawn } from "node:child_process";
 import { glob, mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from "node:fs/promises";
@@ -10,9 +10,17 @@ import { parseArgs } from "node:util";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, "node_modules");
-const protos = join(root, "proto");
-const target = join(protos, "gen");
+/** Folders of .proto files, and where the code generated from them goes. */
+const compiled: readonly Folders[] = [
+  { protos: "proto", target: "proto/gen" },
+  { protos: "testing/proto", target: "testing/gen" },
+];
 const generatorOptions = "target=ts,import_extension=ts,erasable_syntax=true";
+
+interface Folders {
+  protos: string;
+  target: string;
+}
 
 interface Difference {
   missing: string[];
@@ -21,18 +29,24 @@ interface Difference {
 }
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
-const fresh = await mkdtemp(join(tmpdir(), "micro-generate-"));
 try {
-  await compile(fresh);
-  const difference = await compare(fresh, target);
-  if (values.check) report(difference);
-  else await update(fresh, difference);
+  for (const folders of compiled) await generate(folders, values.check);
   await updateReference(values.check);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
-} finally {
-  await rm(fresh, { recursive: true, force: true });
+}
+
+async function generate({ protos, target }: Folders, check: boolean): Promise<void> {
+  const fresh = await mkdtemp(join(tmpdir(), "micro-generate-"));
+  try {
+    await compile(join(root, protos), fresh);
+    const difference = await compare(fresh, join(root, target));
+    if (check) report(protos, target, difference);
+    else await update(fresh, target, difference);
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
 }
 
 /** Loaded here and not above: the commands don't load before the code that they call has been generated. */
@@ -43,7 +57,7 @@ async function updateReference(check: boolean): Promise<void> {
   process.exitCode = 1;
 }
 
-async function compile(out: string): Promise<void> {
+async function compile(protos: string, out: string): Promise<void> {
   const files = await list(protos, "**/*.proto");
   const plugin = join(modules, ".bin", process.platform === "win32" ? "protoc-gen-es.cmd" : "protoc-gen-es");
   const args = [
@@ -63,7 +77,7 @@ async function compile(out: string): Promise<void> {
     child.once("close", (code) => done(code ?? 1));
   });
   const [code, complaints] = await Promise.all([exited, text(child.stderr)]);
-  if (code !== 0 || complaints !== "") throw new Error(`protoc did not accept the files in proto/:\n${complaints}`);
+  if (code !== 0 || complaints !== "") throw new Error(`protoc did not accept the files in ${protos}:\n${complaints}`);
 }
 
 async function compare(wanted: string, present: string): Promise<Difference> {
@@ -81,26 +95,27 @@ async function isSame(one: string, other: string): Promise<boolean> {
   return (await readFile(one)).equals(await readFile(other));
 }
 
-function report(difference: Difference): void {
+function report(protos: string, target: string, difference: Difference): void {
   const parts = Object.entries(difference).filter(([, files]) => files.length > 0);
   if (parts.length === 0) return;
   const details = parts.map(([kind, files]) => `${kind}: ${files.join(", ")}`).join("; ");
-  console.error(`proto/gen is not what proto/ generates (${details}). Run npm run generate and commit the result.`);
+  console.error(`${target} is not what ${protos} generates (${details}). Run npm run generate and commit the result.`);
   process.exitCode = 1;
 }
 
-async function update(from: string, { missing, changed, stale }: Difference): Promise<void> {
+async function update(from: string, target: string, { missing, changed, stale }: Difference): Promise<void> {
   for (const file of [...missing, ...changed]) {
-    const path = join(target, file);
+    const path = join(root, target, file);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, await readFile(join(from, file)));
   }
-  for (const file of stale) await removeStale(join(target, file));
-  console.log(`proto/gen: ${missing.length} added, ${changed.length} changed, ${stale.length} removed.`);
+  for (const file of stale) await removeStale(join(root, target), file);
+  console.log(`${target}: ${missing.length} added, ${changed.length} changed, ${stale.length} removed.`);
 }
 
 /** Removes a file, and the folders that it leaves empty. */
-async function removeStale(path: string): Promise<void> {
+async function removeStale(target: string, file: string): Promise<void> {
+  const path = join(target, file);
   await rm(path);
   for (let folder = dirname(path); folder !== target; folder = dirname(folder)) {
     const isGone = await rmdir(folder).then(

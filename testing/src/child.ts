@@ -15,6 +15,8 @@ export interface ChildOptions {
   readonly cwd: string;
   /** What it reads on standard input. Default: nothing. */
   readonly input?: string;
+  /** The file is a program, and not one for the Node.js of the tests. */
+  readonly isProgram?: boolean;
 }
 
 /** How long a process may take to end once asked to; a server has its services to stop. */
@@ -30,10 +32,11 @@ export class Child implements AsyncDisposable {
   #changed = Promise.withResolvers<void>();
   #over = false;
 
-  /** Runs a file under the Node.js of the tests. */
-  constructor(file: string, args: readonly string[], { env, cwd, input }: ChildOptions) {
+  /** Runs a file, under the Node.js of the tests unless told otherwise. */
+  constructor(file: string, args: readonly string[], { env, cwd, input, isProgram = false }: ChildOptions) {
     this.#words = [file, ...args].join(" ");
-    this.#process = spawn(process.execPath, [file, ...args], { env, cwd, stdio: ["pipe", "pipe", "pipe"] });
+    const [program = file, ...words] = isProgram ? [file, ...args] : [process.execPath, file, ...args];
+    this.#process = spawn(program, words, { env, cwd, stdio: ["pipe", "pipe", "pipe"] });
     const { stdin, stdout, stderr } = this.#process;
     stdin?.on("error", () => {});
     stdin?.end(input);

@@ -69,8 +69,8 @@ export class Exchange<I extends DescMessage, O extends DescMessage> {
 
   /** The next message; undefined after the last. */
   async receive(): Promise<MessageShape<O> | undefined> {
-    const { value, done } = await this.call.responses.next();
-    return done ? undefined : decodeMessage(this.#method.output, value, "proto");
+    const bytes = await this.call.read();
+    return bytes === undefined ? undefined : decodeMessage(this.#method.output, bytes, "proto");
   }
 
   /** Half-closes, and gives the status once the server has ended the call. */

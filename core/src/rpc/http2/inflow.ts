@@ -15,8 +15,9 @@ export class Inflow {
     this.#windowBytes = windowBytes;
   }
 
-  /** Widens the window from the protocol's 64 KiB, at the connection's start. */
+  /** Widens the window from the protocol's 64 KiB, at the connection's start. A narrower one can't be announced (RFC 9113 §6.9.2). */
   open(): void {
+    if (this.#windowBytes <= defaultWindowBytes) return;
     this.#writer.windowUpdate(0, this.#windowBytes - defaultWindowBytes);
     this.#window = this.#windowBytes;
   }

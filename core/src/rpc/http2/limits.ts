@@ -6,7 +6,7 @@ export interface Limits {
   readonly maxConcurrentStreams: number;
   /** Received bytes that a stream may hold before they are read; announced as its window. Default 1 MiB. */
   readonly streamWindowBytes: number;
-  /** Received bytes that all streams together may hold before they are read. Default 16 MiB. */
+  /** Received bytes that all streams together may hold before they are read; no less than 64 KiB. Default 16 MiB. */
   readonly connectionWindowBytes: number;
   /** Size of a decoded header list, names, values and 32 for each field (RFC 9113 §6.5.2); larger ones end their call. Default 64 KiB. */
   readonly maxHeaderListBytes: number;

@@ -121,6 +121,10 @@ export class Stream {
     if (this.isClosed || this.isLocalEnded || this.#endAfterQueue) return true;
     const { connection } = this;
     const length = body.length + (prefix === Prefix.none ? 0 : prefixBytes);
+    if (length === 0) {
+      if (isEnd) this.end();
+      return this.#queuedBytes === 0;
+    }
     if (this.#queuedBytes === 0 && length <= maxFrameBytes && connection.canSend(length) && length <= this.sendWindow) {
       this.sendWindow -= length;
       connection.sendWindow -= length;
@@ -154,7 +158,7 @@ export class Stream {
     this.#endAfterQueue = true;
   }
 
-  /** Ends this side after what waits. */
+  /** Ends this side after what waits; at once when nothing does, for an end alone takes no window (RFC 9113 §6.9). */
   end(): void {
     if (this.isClosed || this.isLocalEnded || this.#endAfterQueue) return;
     if (this.#queuedBytes === 0) {

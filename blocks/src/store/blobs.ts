@@ -1,6 +1,6 @@
 import { defaultNamespace, MicroError } from "@microts/core";
 import type { BlobDriver, BlobInfo } from "./blob-driver.ts";
-import { checkAffix, checkKey, checkName } from "./names.ts";
+import { checkBlobKey, checkName } from "./names.ts";
 
 /** Largest blob unless set otherwise: 1 GiB. */
 export const defaultMaxBlobBytes = 1024 * 1024 * 1024;
@@ -53,7 +53,13 @@ export class Blobs {
     const info = { contentType, public: isPublic };
     await wrap(
       id,
-      this.#driver.write(checkName(namespace, "the namespace", id), checkKey(key, id), info, bytes, signal),
+      this.#driver.write(
+        checkName(namespace, "the namespace", id),
+        checkBlobKey(key, "the key", id),
+        info,
+        bytes,
+        signal,
+      ),
     );
   }
 
@@ -63,13 +69,19 @@ export class Blobs {
     { namespace = defaultNamespace, signal = never }: BlobOptions = {},
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
     const id = "store.Blob.Read";
-    return wrap(id, this.#driver.read(checkName(namespace, "the namespace", id), checkKey(key, id), signal));
+    return wrap(
+      id,
+      this.#driver.read(checkName(namespace, "the namespace", id), checkBlobKey(key, "the key", id), signal),
+    );
   }
 
   /** Deleting a key that is not there is not an error. */
   async delete(key: string, { namespace = defaultNamespace, signal = never }: BlobOptions = {}): Promise<void> {
     const id = "store.Blob.Delete";
-    await wrap(id, this.#driver.delete(checkName(namespace, "the namespace", id), checkKey(key, id), signal));
+    await wrap(
+      id,
+      this.#driver.delete(checkName(namespace, "the namespace", id), checkBlobKey(key, "the key", id), signal),
+    );
   }
 
   /** Keys, ascending by their bytes. */
@@ -77,7 +89,11 @@ export class Blobs {
     const id = "store.Blob.List";
     return wrap(
       id,
-      this.#driver.list(checkName(namespace, "the namespace", id), checkAffix(prefix, "the prefix", id), signal),
+      this.#driver.list(
+        checkName(namespace, "the namespace", id),
+        prefix === "" ? prefix : checkBlobKey(prefix, "the prefix", id),
+        signal,
+      ),
     );
   }
 

@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import type { StoreDriver, StoreQuery, StoreRecord } from "./driver.ts";
+import type { StoreChange, StoreDriver, StoreQuery, StoreRecord } from "./driver.ts";
+import { keyOfBytes } from "./keys.ts";
 
 /** Registers one test; `it` of any runner fits. */
 export type StoreTest = (name: string, run: () => Promise<void>) => unknown;
@@ -24,6 +25,8 @@ export function storeConformance(test: StoreTest, { open, expiryGrainMs = 1 }: S
   reading(test, open);
   listing(test, open);
   expiring(test, open, expiryGrainMs);
+  revisions(test, open, expiryGrainMs);
+  committing(test, open);
   catalogue(test, open);
 }
 
@@ -33,8 +36,10 @@ function reading(test: StoreTest, open: StoreHarness["open"]): void {
     const value = Uint8Array.from({ length: 256 }, (_, byte) => byte);
     await driver.write(table, record("a", "", { value, metadata: { owner: "jane", "": "empty name" } }), signal);
     const read = await driver.read(table, "a", signal);
-    deepEqual(read && { ...read, value: [...read.value] }, {
+    ok((read?.revision ?? 0) > 0);
+    deepEqual(read && { ...read, value: [...read.value], revision: 1 }, {
       key: "a",
+      revision: 1,
       value: [...value],
       metadata: { owner: "jane", "": "empty name" },
       expiresAt: undefined,
@@ -103,6 +108,36 @@ function listing(test: StoreTest, open: StoreHarness["open"]): void {
     deepEqual(await driver.keys(table, { ...all, order: "desc" }, signal), bytewise.toReversed());
   });
 
+  test("counts what a list would hold", async () => {
+    await using driver = await filled();
+    equal(await driver.count(table, all, signal), keys.length);
+    equal(await driver.count(table, { prefix: "a", suffix: "" }, signal), 3);
+    equal(await driver.count(table, { prefix: "", suffix: "/1" }, signal), 2);
+    equal(await driver.count({ database: "acme", table: "nothing" }, all, signal), 0);
+  });
+
+  test("keeps any bytes as a key, finds them by prefix and suffix, and orders them", async () => {
+    await using driver = await open();
+    const raw = [[0], [0, 255], [0x61], [0x61, 0x80], [0xc3], [0xc3, 0xa9], [0xff], [0xff, 0xff], [0xff, 0xff, 0x61]];
+    const rawKeys = raw.map((bytes) => keyOfBytes(Uint8Array.from(bytes)));
+    for (const key of rawKeys.toReversed()) await driver.write(table, record(key, "raw"), signal);
+    deepEqual(await driver.keys(table, all, signal), rawKeys);
+    for (const key of rawKeys) {
+      const read = await driver.read(table, key, signal);
+      deepEqual([read?.key, text(read)], [key, "raw"]);
+    }
+    const high = keyOfBytes(Uint8Array.from([0xff]));
+    deepEqual(await driver.keys(table, { ...all, prefix: high }, signal), rawKeys.slice(6));
+    deepEqual(await driver.keys(table, { ...all, prefix: rawKeys[4] ?? "" }, signal), rawKeys.slice(4, 6));
+    const ends = await driver.list(table, { ...all, prefix: high, suffix: high }, signal);
+    deepEqual(
+      ends.map(({ key }) => key),
+      rawKeys.slice(6, 8),
+    );
+    await driver.delete(table, high, signal);
+    equal(await driver.count(table, { prefix: high, suffix: "" }, signal), 2);
+  });
+
   const queries: readonly Partial<StoreQuery>[] = [
     { prefix: "a" },
     { prefix: "a/" },
@@ -160,6 +195,119 @@ function expiring(test: StoreTest, open: StoreHarness["open"], grainMs: number):
     await driver.write(table, record("a"), signal);
     await driver.write(table, record("a", "", { expiresAt: new Date(Date.now() - 1) }), signal);
     equal(await driver.read(table, "a", signal), undefined);
+  });
+}
+
+function revisions(test: StoreTest, open: StoreHarness["open"], grainMs: number): void {
+  test("gives every change a higher revision than all before, in any table", async () => {
+    await using driver = await open();
+    const other = { database: "umbrella", table: "posts" };
+    const written: number[] = [];
+    for (const where of [table, other, table, table]) written.push(await driver.write(where, record("a"), signal));
+    for (const [index, revision] of written.slice(1).entries()) ok(revision > (written[index] ?? 0), String(written));
+    equal((await driver.read(table, "a", signal))?.revision, written.at(-1));
+    equal((await driver.list(other, all, signal))[0]?.revision, written[1]);
+    await driver.delete(table, "a", signal);
+    ok((await driver.write(table, record("a"), signal)) > (written.at(-1) ?? 0));
+  });
+
+  test("writes and deletes by revision, and does nothing when it is another one", async () => {
+    await using driver = await open();
+    const put = (value: string, ifRevision: number) =>
+      driver.commit(table, [{ key: "a", record: record("a", value), ifRevision }], signal);
+    equal(await put("none", 7), undefined);
+    deepEqual(await driver.databases(signal).then((names) => names.length <= 1), true);
+    const first = (await put("1", 0)) ?? 0;
+    equal(await put("again", 0), undefined);
+    const second = (await put("2", first)) ?? 0;
+    ok(second > first);
+    equal(await put("late", first), undefined);
+    equal(text(await driver.read(table, "a", signal)), "2");
+    const remove = (ifRevision: number) => driver.commit(table, [{ key: "a", record: undefined, ifRevision }], signal);
+    equal(await remove(first), undefined);
+    ok(((await remove(second)) ?? 0) > second);
+    equal(await driver.read(table, "a", signal), undefined);
+    ok(((await put("3", 0)) ?? 0) > second);
+  });
+
+  test("lets exactly one of many that write at the same revision win", async () => {
+    await using driver = await open();
+    let revision = await driver.write(table, record("a"), signal);
+    for (let round = 0; round < 5; round++) {
+      const attempts = Array.from({ length: 20 }, (_, index) =>
+        driver.commit(table, [{ key: "a", record: record("a", String(index)), ifRevision: revision }], signal),
+      );
+      const won = (await Promise.all(attempts)).filter((each) => each !== undefined);
+      equal(won.length, 1);
+      revision = won[0] ?? 0;
+    }
+  });
+
+  test("takes an expired record for none", async () => {
+    await using driver = await open();
+    const revision = await driver.write(table, record("a", "", { expiresAt: new Date(Date.now() + grainMs) }), signal);
+    await pause(2 * grainMs + 20);
+    equal(await driver.commit(table, [{ key: "a", record: record("a"), ifRevision: revision }], signal), undefined);
+    ok(await driver.commit(table, [{ key: "a", record: record("a"), ifRevision: 0 }], signal));
+  });
+}
+
+function committing(test: StoreTest, open: StoreHarness["open"]): void {
+  const put = (key: string, value = key): StoreChange => ({ key, record: record(key, value), ifRevision: undefined });
+  const remove = (key: string): StoreChange => ({ key, record: undefined, ifRevision: undefined });
+  const contents = async (driver: StoreDriver) =>
+    (await driver.list(table, all, signal)).map((each) => `${each.key}=${text(each)}`).join(" ");
+
+  test("makes all changes of a commit, whatever their number", async () => {
+    await using driver = await open();
+    const revision = await driver.commit(
+      table,
+      [put("a", "1"), put("b", "2"), remove("nobody"), put("c", "3")],
+      signal,
+    );
+    equal((await driver.read(table, "c", signal))?.revision, revision);
+    await driver.commit(table, [remove("a"), put("b", "4")], signal);
+    equal(await contents(driver), "b=4 c=3");
+    equal(await driver.commit(table, [], signal), 0);
+    await driver.commit(
+      table,
+      Array.from({ length: 1_000 }, (_, index) => put(`k${index}`)),
+      signal,
+    );
+    equal(await driver.count(table, { prefix: "k", suffix: "" }, signal), 1_000);
+  });
+
+  test("makes none when one can't be made, and every other commit is as if it had not been there", async () => {
+    await using driver = await open();
+    await driver.write(table, record("a", "1"), signal);
+    const results = await Promise.all([
+      driver.commit(table, [put("b"), { ...put("a", "2"), ifRevision: 0 }, put("c")], signal),
+      driver.commit(table, [put("d"), { ...put("x"), ifRevision: 0 }], signal),
+    ]);
+    deepEqual(
+      results.map((each) => each !== undefined),
+      [false, true],
+    );
+    equal(await contents(driver), "a=1 d=d x=x");
+  });
+
+  test("is seen whole or not at all", async () => {
+    await using driver = await open();
+    let isDone = false;
+    const write = async () => {
+      for (let round = 0; round < 50; round++) {
+        const changes = ["a", "b", "c"].map((key) => put(key, String(round)));
+        await driver.commit(table, changes, signal);
+      }
+      isDone = true;
+    };
+    const read = async () => {
+      while (!isDone) {
+        const values = new Set((await driver.list(table, all, signal)).map(text));
+        ok(values.size <= 1, [...values].join());
+      }
+    };
+    await Promise.all([write(), read()]);
   });
 }
 

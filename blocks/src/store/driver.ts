@@ -1,10 +1,17 @@
 /** A value under a key. */
 export interface StoreRecord {
+  /** Text, or any other string of bytes in the form of `keyOfBytes`. */
   readonly key: string;
   readonly value: Uint8Array;
   readonly metadata: Readonly<Record<string, string>>;
   /** From then on the record is gone; undefined keeps it until it is deleted. */
   readonly expiresAt: Date | undefined;
+}
+
+/** A record as it was read. */
+export interface StoredRecord extends StoreRecord {
+  /** Given by the change that wrote it. Every later change of the store has a higher one; none is 0. */
+  readonly revision: number;
 }
 
 /** The database that the platform keeps its own accounts, rules, secrets and deployments in. Nobody reaches it through `store.Store`. */
@@ -16,11 +23,15 @@ export interface StoreTable {
   readonly table: string;
 }
 
-export interface StoreQuery {
+/** Which keys. */
+export interface StoreMatch {
   /** Keys that begin with this; "" for all. */
   readonly prefix: string;
   /** Keys that also end with this; "" for all. */
   readonly suffix: string;
+}
+
+export interface StoreQuery extends StoreMatch {
   /** At most so many, after `offset`; 0 for all. */
   readonly limit: number;
   /** Leaves out the first so many matches. */
@@ -28,24 +39,45 @@ export interface StoreQuery {
   readonly order: "asc" | "desc";
 }
 
+/** One change among others that take effect together. */
+export interface StoreChange {
+  readonly key: string;
+  /** What the key holds from then on; undefined deletes it, and a key that is not there is no error. */
+  readonly record: StoreRecord | undefined;
+  /** The revision of the key's record has to be this one, 0 for no record; undefined takes any. */
+  readonly ifRevision: number | undefined;
+}
+
 /** What a backend must do to hold records. `Store` has already validated every argument. */
 export interface StoreDriver extends AsyncDisposable {
   readonly name: string;
 
   /** The live record, or undefined when there is none or it has expired. */
-  read(table: StoreTable, key: string, signal: AbortSignal): Promise<StoreRecord | undefined>;
+  read(table: StoreTable, key: string, signal: AbortSignal): Promise<StoredRecord | undefined>;
 
   /** Live records that match, ordered by the bytes of their keys. */
-  list(table: StoreTable, query: StoreQuery, signal: AbortSignal): Promise<StoreRecord[]>;
+  list(table: StoreTable, query: StoreQuery, signal: AbortSignal): Promise<StoredRecord[]>;
 
   /** The keys of what `list` would return. */
   keys(table: StoreTable, query: StoreQuery, signal: AbortSignal): Promise<string[]>;
 
-  /** Creates or replaces. Resolves when the record survives a crash (if the driver is durable) and every later read sees it. */
-  write(table: StoreTable, record: StoreRecord, signal: AbortSignal): Promise<void>;
+  /** How many live records match. */
+  count(table: StoreTable, match: StoreMatch, signal: AbortSignal): Promise<number>;
+
+  /**
+   * Creates or replaces. Resolves, with the record's revision, when it survives a crash (if the driver is durable) and every later read
+   * sees it.
+   */
+  write(table: StoreTable, record: StoreRecord, signal: AbortSignal): Promise<number>;
 
   /** As durable as `write`. Deleting a key that is not there is not an error. */
   delete(table: StoreTable, key: string, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Makes all changes, of different keys, at once, as durable as `write`. Resolves with the revision of the last one in effect, or with undefined, and
+   * nothing done, when a key doesn't have the revision it has to.
+   */
+  commit(table: StoreTable, changes: readonly StoreChange[], signal: AbortSignal): Promise<number | undefined>;
 
   /** Names of databases that hold a table, ascending. */
   databases(signal: AbortSignal): Promise<string[]>;

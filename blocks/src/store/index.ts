@@ -9,14 +9,25 @@ export {
   type ListBlobOptions,
   type WriteBlobOptions,
 } from "./blobs.ts";
-export { platformDatabase, type StoreDriver, type StoreQuery, type StoreRecord, type StoreTable } from "./driver.ts";
+export { type Change, maxMetadataBytes, maxValueBytes, type RecordOptions } from "./changes.ts";
+export {
+  platformDatabase,
+  type StoreChange,
+  type StoreDriver,
+  type StoredRecord,
+  type StoreMatch,
+  type StoreQuery,
+  type StoreRecord,
+  type StoreTable,
+} from "./driver.ts";
+export { bytesOfKey, keyOfBytes } from "./keys.ts";
 export { maxKeyBytes, maxNameBytes } from "./names.ts";
 export { RemoteStore } from "./remote.ts";
 export { storeMethods } from "./service.ts";
 export {
+  type DeleteOptions,
   type ListOptions,
-  maxMetadataBytes,
-  maxValueBytes,
+  type MatchOptions,
   Store,
   type TableOptions,
   type WriteOptions,

@@ -7,16 +7,17 @@ import { serveMethods, testAdmin } from "@microts/testing";
 import { blobConformance } from "./blob-conformance.ts";
 import { storeConformance } from "./conformance.ts";
 import { Blobs, blobMethods, RemoteBlobs, RemoteStore, Store, storeMethods } from "./index.ts";
+import { storeModel } from "./model-conformance.ts";
 
 describe("RemoteStore", () => {
-  storeConformance(it, {
-    expiryGrainMs: 1_000,
-    async open() {
-      const driver = await openEmbeddedStore();
-      const served = await serveMethods("store", storeMethods(new Store(driver)), { account: testAdmin });
-      return closing(new RemoteStore(served.rpc), served, driver);
-    },
-  });
+  const open = async () => {
+    const driver = await openEmbeddedStore();
+    const served = await serveMethods("store", storeMethods(new Store(driver)), { account: testAdmin });
+    return closing(new RemoteStore(served.rpc), served, driver);
+  };
+
+  storeConformance(it, { expiryGrainMs: 20, open });
+  storeModel(it, { open, sequences: process.env["MICRO_NIGHTLY"] === undefined ? 100 : 1_000 });
 });
 
 describe("RemoteBlobs", () => {

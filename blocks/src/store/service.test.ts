@@ -114,6 +114,20 @@ describe("store.Store over RPC", () => {
     );
   });
 
+  it("commits by revision and says which key had another", async () => {
+    await using served = await serve(acmeAdmin);
+    const store = serviceClient(StoreService, served.rpc, "store");
+    const place = { database: "acme", table: "commits" };
+    const put = (key: string, revision: bigint) => ({ entry: { key: bytes(key) }, conditional: true, revision });
+    const { revision } = await store.commit({ ...place, changes: [put("a", 0n), put("b", 0n)] });
+    assert.equal((await store.get({ ...place, key: bytes("b") })).entry?.revision, revision);
+    await assert.rejects(store.commit({ ...place, changes: [put("b", revision + 1n)] }), fails(409, /"b" changed/));
+    await assert.rejects(store.commit({ ...place, changes: [put("a", 0n), put("a", 0n)] }), fails(400, /"a".* twice/));
+    await assert.rejects(store.commit({ ...place, changes: [{}] }), fails(400, /no entry/));
+    const many = Array.from({ length: 1_001 }, (_, index) => ({ entry: { key: bytes(String(index)) } }));
+    await assert.rejects(store.commit({ ...place, changes: many }), fails(413, /limit is 1000/));
+  });
+
   it("refuses a write without a record or key, and what is too large, naming the limit (ST-08)", async () => {
     await using served = await serve(testAdmin);
     const store = serviceClient(StoreService, served.rpc, "store");
@@ -138,6 +152,10 @@ describe("store.Store over RPC", () => {
     ["Store.Delete", "acme", { key: "a", options: { database: "acme" } }],
     ["Store.Tables", "acme", { database: "acme" }],
     ["Store.Databases", "micro", {}],
+    ["Store.Get", "acme", { database: "acme", key: "YQ==" }],
+    ["Store.Count", "acme", { database: "acme" }],
+    ["Store.Commit", "acme", { database: "acme", changes: [{ entry: { key: "YQ==" }, delete: true }] }],
+    ["Store.Commit", "micro", { changes: [] }],
     ["BlobStore.Delete", "acme", { key: "a", options: { namespace: "acme" } }],
     ["BlobStore.List", "acme", { options: { namespace: "acme" } }],
   ];
@@ -169,6 +187,10 @@ describe("store.Store over RPC", () => {
       await assert.rejects(store.write({ record: { key: "canary" }, options }), fails(403, /platform/));
       await assert.rejects(store.delete({ key: "canary", options }), fails(403, /platform/));
       await assert.rejects(store.tables({ database: platformDatabase }), fails(403, /platform/));
+      await assert.rejects(store.get({ ...options, key: bytes("canary") }), fails(403, /platform/));
+      await assert.rejects(store.count(options), fails(403, /platform/));
+      await assert.rejects(store.commit(options), fails(403, /platform/));
+      await assert.rejects(Array.fromAsync(store.scan(options)), fails(403, /platform/));
     }
     await using served = await serve(testAdmin);
     const { databases } = await serviceClient(StoreService, served.rpc, "store").databases({});
@@ -180,6 +202,7 @@ describe("store.Store over RPC", () => {
     const store = serviceClient(StoreService, served.rpc, "store");
     const blobs = serviceClient(BlobStore, served.rpc, "store");
     await assert.rejects(Array.fromAsync(store.list({ options: { database: "acme" } })), fails(403, /Unauthorized/));
+    await assert.rejects(Array.fromAsync(store.scan({ database: "acme" })), fails(403, /Unauthorized/));
     await assert.rejects(Array.fromAsync(blobs.read({ key: "a" })), fails(403, /Unauthorized/));
     await assert.rejects(blobs.write(messages({ key: "a", blob: bytes("x") })), fails(403, /Unauthorized/));
   });

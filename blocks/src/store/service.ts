@@ -1,8 +1,18 @@
 import { type Account, defaultNamespace, MicroError, requireAdmin } from "@microts/core";
 import { type Method, methodsOf } from "@microts/core/rpc";
-import { type Record as RecordMessage, Store as StoreService } from "@microts/proto/store";
+import {
+  type Change as ChangeMessage,
+  type Record as RecordMessage,
+  Store as StoreService,
+} from "@microts/proto/store";
+import type { Change } from "./changes.ts";
 import { platformDatabase, type StoreRecord } from "./driver.ts";
+import { bytesOfKey, keyOfBytes } from "./keys.ts";
 import type { Store } from "./store.ts";
+import { type EntryFields, fieldsOfRecord, matchOfFields, recordOfFields } from "./wire.ts";
+
+/** About so many bytes of entries go in one response. */
+const responseBytes = 256 * 1024;
 
 /** The endpoints of `store.Store` (wire §13). Each needs an admin of the database it names, which is `micro` when it names none (wire §11). */
 export function storeMethods(store: Store): Method[] {
@@ -38,7 +48,8 @@ export function storeMethods(store: Store): Method[] {
     async list({ options }, { account, signal }) {
       const from = allowed(account, options, "store.Store.List");
       const affixes = { prefix: options?.prefix ?? "", suffix: options?.suffix ?? "" };
-      return once({ keys: await store.keys({ ...from, ...affixes, ...pageOf(options), signal }) });
+      const keys = await store.keys({ ...from, ...affixes, ...pageOf(options), signal });
+      return once({ keys: keys.map((key) => key.toWellFormed()) });
     },
     async databases(_, { account, signal }) {
       requireAdmin(account, defaultNamespace, "store.Store.Databases");
@@ -49,7 +60,51 @@ export function storeMethods(store: Store): Method[] {
       const { database: named } = allowed(account, { database, table: "" }, "store.Store.Tables");
       return { tables: await store.tables(named, signal) };
     },
+    async get({ key, ...place }, { account, signal }) {
+      const from = allowed(account, place, "store.Store.Get");
+      const record = await store.read(keyOfBytes(key), { ...from, signal });
+      return record === undefined ? {} : { entry: fieldsOfRecord(record) };
+    },
+    async scan({ limit, offset, descending, keysOnly, ...request }, { account, signal }) {
+      const from = { ...allowed(account, request, "store.Store.Scan"), ...matchOfFields(request), signal };
+      const query = { ...from, ...pageOf({ limit, offset, order: descending ? "desc" : "asc" }) };
+      if (!keysOnly) return responses((await store.list(query)).map(fieldsOfRecord));
+      return responses((await store.keys(query)).map((key) => ({ ...bare, key: bytesOfKey(key) })));
+    },
+    async count(request, { account, signal }) {
+      const from = { ...allowed(account, request, "store.Store.Count"), ...matchOfFields(request), signal };
+      return { count: BigInt(await store.count(from)) };
+    },
+    async commit({ changes, ...place }, { account, signal }) {
+      const to = allowed(account, place, "store.Store.Commit");
+      return { revision: BigInt(await store.commit(changes.map(changeOf), { ...to, signal })) };
+    },
   });
+}
+
+const bare = { value: new Uint8Array(), metadata: {}, ttlMs: 0n, revision: 0n };
+
+async function* responses(
+  entries: readonly EntryFields[],
+): AsyncGenerator<{ entries: EntryFields[] }, void, undefined> {
+  let batch: EntryFields[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    batch.push(entry);
+    bytes += entry.key.byteLength + entry.value.byteLength + 64;
+    if (bytes < responseBytes) continue;
+    yield { entries: batch };
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield { entries: batch };
+}
+
+function changeOf({ entry, delete: isDelete, conditional, revision }: ChangeMessage): Change {
+  if (entry === undefined) throw MicroError.badRequest("store.Store.Commit", "a change has no entry");
+  const condition = conditional ? { ifRevision: Number(revision) } : {};
+  const { key, value, metadata, expiresAt } = recordOfFields(entry);
+  return isDelete ? { delete: key, ...condition } : { write: key, value, metadata, expiresAt, ...condition };
 }
 
 interface Place {
@@ -89,7 +144,8 @@ type RecordInit = Omit<RecordMessage, "$typeName" | "$unknown" | "metadata"> & {
 
 function messageOf({ key, value, metadata, expiresAt }: StoreRecord): RecordInit {
   const fields = Object.entries(metadata).map(([name, text]) => [name, { type: "string", value: text }] as const);
-  return { key, value, expiry: secondsLeft(expiresAt), metadata: Object.fromEntries(fields) };
+  const wellFormed = key.toWellFormed();
+  return { key: wellFormed, value, expiry: secondsLeft(expiresAt), metadata: Object.fromEntries(fields) };
 }
 
 /** Rounded up, for 0 means that the record never expires. */

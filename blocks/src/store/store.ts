@@ -1,11 +1,7 @@
 import { defaultNamespace, MicroError } from "@microts/core";
-import type { StoreDriver, StoreQuery, StoreRecord, StoreTable } from "./driver.ts";
+import { type Change, changesOf, type RecordOptions, recordOf } from "./changes.ts";
+import type { StoreDriver, StoredRecord, StoreMatch, StoreQuery, StoreTable } from "./driver.ts";
 import { checkAffix, checkKey, checkName } from "./names.ts";
-
-/** Largest value: 16 MiB. Larger things are blobs. */
-export const maxValueBytes = 16 * 1024 * 1024;
-/** Largest metadata of a record, names and values together: 64 KiB. */
-export const maxMetadataBytes = 64 * 1024;
 
 export interface TableOptions {
   /** Default: the store's own, which is `micro` unless it was made for another. */
@@ -15,19 +11,24 @@ export interface TableOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface WriteOptions extends TableOptions {
-  readonly metadata?: Readonly<Record<string, string>> | undefined;
-  /** The record is gone after so many milliseconds, at least 1. */
-  readonly ttlMs?: number | undefined;
-  /** The record is gone from then on; a time that has passed deletes it. `ttlMs` wins. */
-  readonly expiresAt?: Date | undefined;
+export interface WriteOptions extends TableOptions, RecordOptions {
+  /** Writes only if this is the revision of the record that is there, 0 for none; else throws 409. Default: whatever is there. */
+  readonly ifRevision?: number | undefined;
 }
 
-export interface ListOptions extends TableOptions {
+export interface DeleteOptions extends TableOptions {
+  /** Deletes only if this is the revision of the record that is there; else throws 409. Default: whatever is there. */
+  readonly ifRevision?: number | undefined;
+}
+
+export interface MatchOptions extends TableOptions {
   /** Keys that begin with this. Default: all. */
   readonly prefix?: string | undefined;
   /** Keys that also end with this. Default: all. */
   readonly suffix?: string | undefined;
+}
+
+export interface ListOptions extends MatchOptions {
   /** At most so many. Default 0: all. */
   readonly limit?: number | undefined;
   /** Leaves out the first so many matches. Default 0. */
@@ -57,7 +58,7 @@ export class Store {
   }
 
   /** The record, or undefined when there is none or it has expired. */
-  async read(key: string, options: TableOptions = {}): Promise<StoreRecord | undefined> {
+  async read(key: string, options: TableOptions = {}): Promise<StoredRecord | undefined> {
     const id = "store.Store.Read";
     const table = this.#table(options, id);
     return wrap(id, this.#driver.read(table, checkKey(key, id), options.signal ?? never));
@@ -74,31 +75,44 @@ export class Store {
     }
   }
 
-  /** Creates or replaces. Text is stored as UTF-8. */
-  async write(key: string, value: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
+  /** Creates or replaces. Text is stored as UTF-8. Resolves with the record's revision. */
+  async write(key: string, value: Uint8Array | string, options: WriteOptions = {}): Promise<number> {
     const id = "store.Store.Write";
     const table = this.#table(options, id);
     const record = recordOf(checkKey(key, id), value, options, id);
-    await wrap(id, this.#driver.write(table, record, options.signal ?? never));
+    const { ifRevision, signal = never } = options;
+    if (ifRevision === undefined) return wrap(id, this.#driver.write(table, record, signal));
+    return this.#commit(table, [{ write: key, value, ...options }], signal, id);
   }
 
-  /** Creates or replaces with the value as JSON. */
-  async writeJson(key: string, value: unknown, options: WriteOptions = {}): Promise<void> {
+  /** Creates or replaces with the value as JSON. Resolves with the record's revision. */
+  async writeJson(key: string, value: unknown, options: WriteOptions = {}): Promise<number> {
     const json = JSON.stringify(value);
     if (json === undefined)
       throw MicroError.badRequest("store.Store.Write", `the value of "${key}" can't be written as JSON`);
-    await this.write(key, json, options);
+    return this.write(key, json, options);
   }
 
   /** Deleting a key that is not there is not an error. */
-  async delete(key: string, options: TableOptions = {}): Promise<void> {
+  async delete(key: string, options: DeleteOptions = {}): Promise<void> {
     const id = "store.Store.Delete";
     const table = this.#table(options, id);
-    await wrap(id, this.#driver.delete(table, checkKey(key, id), options.signal ?? never));
+    const { ifRevision, signal = never } = options;
+    if (ifRevision !== undefined) await this.#commit(table, [{ delete: key, ifRevision }], signal, id);
+    else await wrap(id, this.#driver.delete(table, checkKey(key, id), signal));
+  }
+
+  /**
+   * Makes changes of different keys of a table all at once, or none: 409 when a record doesn't have the revision that its change asks for. At most
+   * 1,000 changes and 24 MiB. Resolves with the revision of the last one that had an effect, 0 when none had.
+   */
+  async commit(changes: readonly Change[], options: TableOptions = {}): Promise<number> {
+    const id = "store.Store.Commit";
+    return this.#commit(this.#table(options, id), changes, options.signal ?? never, id);
   }
 
   /** Records that match. */
-  async list(options: ListOptions = {}): Promise<StoreRecord[]> {
+  async list(options: ListOptions = {}): Promise<StoredRecord[]> {
     const id = "store.Store.Read";
     return wrap(id, this.#driver.list(this.#table(options, id), queryOf(options, id), options.signal ?? never));
   }
@@ -107,6 +121,12 @@ export class Store {
   async keys(options: ListOptions = {}): Promise<string[]> {
     const id = "store.Store.List";
     return wrap(id, this.#driver.keys(this.#table(options, id), queryOf(options, id), options.signal ?? never));
+  }
+
+  /** How many records match. */
+  async count(options: MatchOptions = {}): Promise<number> {
+    const id = "store.Store.Count";
+    return wrap(id, this.#driver.count(this.#table(options, id), matchOf(options, id), options.signal ?? never));
   }
 
   /** Names of all databases, ascending. */
@@ -118,6 +138,13 @@ export class Store {
   async tables(database: string = this.#own.database, signal: AbortSignal = never): Promise<string[]> {
     const id = "store.Store.Tables";
     return wrap(id, this.#driver.tables(checkName(database, "the database", id), signal));
+  }
+
+  async #commit(table: StoreTable, changes: readonly Change[], signal: AbortSignal, id: string): Promise<number> {
+    const revision = await wrap(id, this.#driver.commit(table, changesOf(changes, id), signal));
+    if (revision !== undefined) return revision;
+    const keys = changes.filter(({ ifRevision }) => ifRevision !== undefined).map(nameOf);
+    throw MicroError.conflict(id, `${keys.join(", ")} changed meanwhile: read again, then try again`);
   }
 
   #table(options: TableOptions, id: string): StoreTable {
@@ -132,55 +159,22 @@ function checkTable({ database, table }: StoreTable, id: string): StoreTable {
   return { database: checkName(database, "the database", id), table: checkName(table, "the table", id) };
 }
 
-function recordOf(
-  key: string,
-  value: Uint8Array | string,
-  { metadata = {}, ttlMs, expiresAt }: WriteOptions,
-  id: string,
-): StoreRecord {
-  const bytes = typeof value === "string" ? new TextEncoder().encode(value) : value;
-  if (bytes.byteLength > maxValueBytes) {
-    throw MicroError.tooLarge(
-      id,
-      `the value of "${key}" has ${bytes.byteLength} bytes; the limit is ${maxValueBytes}. Write a blob instead`,
-    );
-  }
-  checkMetadata(key, metadata, id);
-  if (ttlMs !== undefined && !(ttlMs >= 1 && Number.isFinite(ttlMs))) {
-    throw MicroError.badRequest(id, `a record can't live ${ttlMs} ms: expected at least 1`);
-  }
-  const expires = ttlMs === undefined ? expiresAt : new Date(Date.now() + ttlMs);
-  if (Number.isNaN(expires?.getTime())) throw MicroError.badRequest(id, "the expiry is not a time a date can hold");
-  return { key, value: bytes, metadata, expiresAt: expires };
+function nameOf(change: Change): string {
+  return JSON.stringify("write" in change ? change.write : change.delete);
 }
 
-function checkMetadata(key: string, metadata: Readonly<Record<string, string>>, id: string): void {
-  let size = 0;
-  for (const [name, value] of Object.entries(metadata)) {
-    if (!name.isWellFormed() || !value.isWellFormed())
-      throw MicroError.badRequest(id, `the metadata of "${key}" is not valid Unicode`);
-    size += Buffer.byteLength(name) + Buffer.byteLength(value);
-  }
-  if (size > maxMetadataBytes)
-    throw MicroError.tooLarge(id, `the metadata of "${key}" has ${size} bytes; the limit is ${maxMetadataBytes}`);
+function matchOf({ prefix = "", suffix = "" }: MatchOptions, id: string): StoreMatch {
+  return { prefix: checkAffix(prefix, "the prefix", id), suffix: checkAffix(suffix, "the suffix", id) };
 }
 
-function queryOf(
-  { prefix = "", suffix = "", limit = 0, offset = 0, order = "asc" }: ListOptions,
-  id: string,
-): StoreQuery {
+function queryOf(options: ListOptions, id: string): StoreQuery {
+  const { limit = 0, offset = 0, order = "asc" } = options;
   for (const [name, value] of Object.entries({ limit, offset })) {
     if (!Number.isSafeInteger(value) || value < 0)
       throw MicroError.badRequest(id, `${name} is ${value}: expected a whole number from 0`);
   }
   if (order !== "asc" && order !== "desc") throw MicroError.badRequest(id, `order is "${order}": expected asc or desc`);
-  return {
-    prefix: checkAffix(prefix, "the prefix", id),
-    suffix: checkAffix(suffix, "the suffix", id),
-    limit,
-    offset,
-    order,
-  };
+  return { ...matchOf(options, id), limit, offset, order };
 }
 
 async function wrap<T>(id: string, answer: Promise<T>): Promise<T> {

@@ -18,6 +18,10 @@ import {
 
 type StoreHandlers = Handlers<(typeof Store)["method"]>;
 
+const unused = async () => {
+  throw MicroError.notImplemented("store", "not part of these tests");
+};
+
 const handlers: StoreHandlers = {
   read: async ({ key }, { metadata }) => ({ records: [{ key, value: Buffer.from(metadata["x-echo"] ?? "") }] }),
   write: async () => {
@@ -34,6 +38,10 @@ const handlers: StoreHandlers = {
     throw new Error("something broke");
   },
   tables: async ({ database }) => ({ tables: ["x".repeat(Number(database))] }),
+  get: unused,
+  scan: unused,
+  count: unused,
+  commit: unused,
 };
 
 /** A server with the handlers above, and a proxy in front of it. */

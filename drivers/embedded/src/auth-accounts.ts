@@ -56,7 +56,7 @@ export class AccountBook {
   }
 
   /** Changes the disk. No signal reaches it: memory has to know how it went; when it went wrong, all is read anew. */
-  async #change(namespace: string, write: () => Promise<void>): Promise<Namespace> {
+  async #change(namespace: string, write: () => Promise<unknown>): Promise<Namespace> {
     const accounts = await this.#load(namespace);
     try {
       await write();

@@ -7,8 +7,8 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import type { StoreQuery, StoreRecord } from "@microts/blocks/store";
 import { MicroError } from "@microts/core";
-import fc from "fast-check";
 import { storeConformance } from "../../../blocks/src/store/conformance.ts";
+import { storeModel } from "../../../blocks/src/store/model-conformance.ts";
 import { type EmbeddedStore, openEmbeddedStore } from "./store.ts";
 
 const signal = new AbortController().signal;
@@ -28,23 +28,27 @@ async function withDirectory(run: (dataDir: string) => Promise<void>): Promise<v
   }
 }
 
+const isNightly = process.env["MICRO_NIGHTLY"] !== undefined;
+
 describe("EmbeddedStore in memory", () => {
   storeConformance(it, { open: () => openEmbeddedStore() });
+  storeModel(it, { open: () => openEmbeddedStore(), sequences: isNightly ? 10_000 : 800 });
 });
 
 describe("EmbeddedStore on disk", () => {
-  storeConformance(it, {
-    async open() {
-      const dataDir = await mkdtemp(join(tmpdir(), "micro-store-"));
-      const store = await openEmbeddedStore({ dataDir });
-      const close = store[Symbol.asyncDispose].bind(store);
-      store[Symbol.asyncDispose] = async () => {
-        await close();
-        await rm(dataDir, { recursive: true });
-      };
-      return store;
-    },
-  });
+  const open = async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), "micro-store-"));
+    const store = await openEmbeddedStore({ dataDir });
+    const close = store[Symbol.asyncDispose].bind(store);
+    store[Symbol.asyncDispose] = async () => {
+      await close();
+      await rm(dataDir, { recursive: true });
+    };
+    return store;
+  };
+
+  storeConformance(it, { open });
+  storeModel(it, { open, sequences: isNightly ? 1_000 : 100 });
 
   it("has everything again after it was closed and opened", async () => {
     await withDirectory(async (dataDir) => {
@@ -58,76 +62,6 @@ describe("EmbeddedStore on disk", () => {
       assert.deepEqual(await store.tables("acme", signal), ["posts"]);
     });
   });
-});
-
-describe("EmbeddedStore against a model (ST-03)", () => {
-  const key = fc.oneof(
-    fc.constantFrom("a", "a/", "a/b", "b", "é", "😀", "\u0000"),
-    fc.string({ unit: "grapheme", minLength: 1, maxLength: 4 }),
-  );
-  const affix = fc.oneof(fc.constantFrom("", "a", "b", "/"), key);
-  const command = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ kind: fc.constant("write"), key, value: fc.string(), expired: fc.boolean() }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("delete"), key }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("read"), key }) },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        kind: fc.constant("list"),
-        query: fc.record({
-          prefix: affix,
-          suffix: affix,
-          limit: fc.nat(4),
-          offset: fc.nat(3),
-          order: fc.constantFrom("asc" as const, "desc" as const),
-        }),
-      }),
-    },
-  );
-
-  it("answers as a sorted map would, in 1 000 sequences", { timeout: 120_000 }, async () => {
-    await using store = await openEmbeddedStore();
-    let sequence = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 12 }), async (commands) => {
-        const own = { database: "model", table: String(sequence++) };
-        const model = new Map<string, string>();
-        for (const each of commands) {
-          if ("value" in each) {
-            await store.write(
-              own,
-              record(each.key, each.value, each.expired ? new Date(Date.now() - 1) : undefined),
-              signal,
-            );
-            if (each.expired) model.delete(each.key);
-            else model.set(each.key, each.value);
-          } else if ("query" in each) {
-            const found = await store.list(own, each.query, signal);
-            assert.deepEqual(
-              found.map((one) => [one.key, Buffer.from(one.value).toString()]),
-              expected(model, each.query),
-            );
-          } else if (each.kind === "delete") {
-            await store.delete(own, each.key, signal);
-            model.delete(each.key);
-          } else {
-            const found = await store.read(own, each.key, signal);
-            assert.equal(found && Buffer.from(found.value).toString(), model.get(each.key));
-          }
-        }
-      }),
-      { numRuns: 1_000 },
-    );
-  });
-
-  function expected(
-    model: ReadonlyMap<string, string>,
-    { prefix, suffix, limit, offset, order }: StoreQuery,
-  ): [string, string][] {
-    const matches = [...model].filter(([key]) => key.startsWith(prefix) && key.endsWith(suffix));
-    matches.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)) * (order === "desc" ? -1 : 1));
-    return matches.slice(offset, limit === 0 ? undefined : offset + limit);
-  }
 });
 
 describe("expiry", () => {

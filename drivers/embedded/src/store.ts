@@ -1,7 +1,28 @@
-import type { StoreDriver, StoreQuery, StoreRecord, StoreTable } from "@microts/blocks/store";
+import type {
+  StoreChange,
+  StoreDriver,
+  StoredRecord,
+  StoreMatch,
+  StoreQuery,
+  StoreRecord,
+  StoreTable,
+} from "@microts/blocks/store";
 import { type Log, silent } from "@microts/core";
 import { type Now, steadyClock } from "./clock.ts";
-import { type DatabaseOptions, EmbeddedDatabase, type Row, type SqlValue } from "./sqlite/index.ts";
+import { type DatabaseOptions, EmbeddedDatabase, type Row, type Statement } from "./sqlite/index.ts";
+import {
+  condition,
+  count,
+  databasesSql,
+  deleteStatements,
+  putStatements,
+  readSql,
+  scan,
+  sweepStatements,
+  tablesSql,
+} from "./store-queries.ts";
+import { checksumOf, contentOf, contentOfRow, keyOfColumn, paramOfKey } from "./store-rows.ts";
+import { StoreTables } from "./store-tables.ts";
 
 export interface EmbeddedStoreOptions {
   /** How often expired records are deleted from disk. Default 10 s. They are invisible from the moment they expire. */
@@ -12,22 +33,7 @@ export interface EmbeddedStoreOptions {
 }
 
 /** So many expired records go in one transaction, so that a sweep doesn't hold up writers. */
-const sweepRecords = 1_000;
-
-/** Names and keys are text on this side and blobs in the file, ordered by their bytes. */
-const blob = "CAST(? AS BLOB)";
-const tableId = `(SELECT id FROM tables WHERE database = ${blob} AND name = ${blob})`;
-const live = "(expires_at IS NULL OR expires_at > ?)";
-const keyColumn = "CAST(key AS TEXT)";
-const recordColumns = `${keyColumn}, value, metadata, expires_at`;
-const readSql = `SELECT ${recordColumns} FROM records WHERE table_id = ${tableId} AND key = ${blob} AND ${live}`;
-const tableSql = `INSERT OR IGNORE INTO tables (database, name) VALUES (${blob}, ${blob})`;
-const writeSql = `INSERT INTO records (table_id, key, value, metadata, expires_at) VALUES (${tableId}, ${blob}, ?, ?, ?)
-  ON CONFLICT (table_id, key) DO UPDATE SET value = excluded.value, metadata = excluded.metadata, expires_at = excluded.expires_at`;
-const deleteSql = `DELETE FROM records WHERE table_id = ${tableId} AND key = ${blob}`;
-const sweepSql = `DELETE FROM records WHERE id IN (SELECT id FROM records WHERE expires_at <= ? LIMIT ${sweepRecords}) RETURNING 1`;
-const databasesSql = "SELECT DISTINCT CAST(database AS TEXT) FROM tables ORDER BY database";
-const tablesSql = `SELECT CAST(name AS TEXT) FROM tables WHERE database = ${blob} ORDER BY name`;
+const sweepRecords = 500;
 
 /** Opens the database of `dataDir` (in memory without one) and a store on it that closes it with itself. */
 export async function openEmbeddedStore(options: DatabaseOptions & EmbeddedStoreOptions = {}): Promise<EmbeddedStore> {
@@ -39,6 +45,7 @@ export class EmbeddedStore implements StoreDriver {
   readonly name = "embedded";
   /** For other drivers that keep their data in the same file. */
   readonly database: EmbeddedDatabase;
+  readonly #tables: StoreTables;
   readonly #ownsDatabase: boolean;
   readonly #now: Now;
   readonly #steady: Now;
@@ -57,6 +64,7 @@ export class EmbeddedStore implements StoreDriver {
     }: EmbeddedStoreOptions & { readonly ownsDatabase?: boolean } = {},
   ) {
     this.database = database;
+    this.#tables = new StoreTables(database);
     this.#ownsDatabase = ownsDatabase;
     this.#now = now;
     this.#steady = steadyClock(now);
@@ -64,54 +72,79 @@ export class EmbeddedStore implements StoreDriver {
     this.#timer = setInterval(() => this.#sweepInBackground(), sweepMs).unref();
   }
 
-  async read({ database, table }: StoreTable, key: string, signal: AbortSignal): Promise<StoreRecord | undefined> {
-    const [row] = await this.database.read(readSql, [database, table, key, this.#steady()], signal);
-    return row && this.#record(row);
+  async read(table: StoreTable, key: string, signal: AbortSignal): Promise<StoredRecord | undefined> {
+    const tableId = await this.#tables.find(table);
+    if (tableId === undefined) return undefined;
+    const [row] = await this.database.read(readSql, [tableId, paramOfKey(key), this.#steady()], signal);
+    return row && this.#record(tableId, key, row);
   }
 
-  async list(table: StoreTable, query: StoreQuery, signal: AbortSignal): Promise<StoreRecord[]> {
-    const { sql, params } = scan(recordColumns, table, query, this.#steady());
-    return (await this.database.read(sql, params, signal)).map((row) => this.#record(row));
+  async list(table: StoreTable, query: StoreQuery, signal: AbortSignal): Promise<StoredRecord[]> {
+    const tableId = await this.#tables.find(table);
+    if (tableId === undefined) return [];
+    const { sql, params } = scan("records", tableId, query, this.#steady());
+    const rows = await this.database.read(sql, params, signal);
+    return rows.map(([key, ...content]) => this.#record(tableId, keyOfColumn(key), content));
   }
 
   async keys(table: StoreTable, query: StoreQuery, signal: AbortSignal): Promise<string[]> {
-    const { sql, params } = scan(keyColumn, table, query, this.#steady());
-    return (await this.database.read(sql, params, signal)).map(([key]) => text(key));
+    const tableId = await this.#tables.find(table);
+    if (tableId === undefined) return [];
+    const { sql, params } = scan("keys", tableId, query, this.#steady());
+    return (await this.database.read(sql, params, signal)).map(([key]) => keyOfColumn(key));
   }
 
-  async write(
-    { database, table }: StoreTable,
-    { key, value, metadata, expiresAt }: StoreRecord,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const fields = Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata);
-    // What is left to live is what counts, should the steady clock have parted from the machine's.
-    const expires = expiresAt === undefined ? null : this.#steady() + (expiresAt.getTime() - this.#now());
-    const write = { sql: writeSql, params: [database, table, key, exact(value), fields, expires] };
-    await this.database.write([{ sql: tableSql, params: [database, table] }, write], signal);
+  async count(table: StoreTable, match: StoreMatch, signal: AbortSignal): Promise<number> {
+    const tableId = await this.#tables.find(table);
+    if (tableId === undefined) return 0;
+    const { sql, params } = count(tableId, match, this.#steady());
+    return Number((await this.database.read(sql, params, signal))[0]?.[0]);
   }
 
-  async delete({ database, table }: StoreTable, key: string, signal: AbortSignal): Promise<void> {
-    await this.database.write([{ sql: deleteSql, params: [database, table, key] }], signal);
+  async write(table: StoreTable, record: StoreRecord, signal: AbortSignal): Promise<number> {
+    signal.throwIfAborted();
+    const tableId = await this.#tables.findOrMake(table);
+    const [versions] = await this.database.write(this.#put(tableId, record), signal);
+    return Number(versions?.[0]?.[0]);
+  }
+
+  async delete(table: StoreTable, key: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const tableId = await this.#tables.find(table);
+    if (tableId !== undefined) await this.database.write(deleteStatements(tableId, key), signal);
+  }
+
+  async commit(table: StoreTable, changes: readonly StoreChange[], signal: AbortSignal): Promise<number | undefined> {
+    signal.throwIfAborted();
+    const tableId = await this.#tables.findOrMake(table);
+    const conditions = changes.flatMap(({ key, ifRevision }) =>
+      ifRevision === undefined ? [] : [condition(tableId, key, ifRevision, this.#steady())],
+    );
+    const writes = changes.flatMap(({ key, record }) =>
+      record === undefined ? deleteStatements(tableId, key) : this.#put(tableId, record),
+    );
+    const rows = await this.database.writeIf([...conditions, ...writes], signal);
+    const versions = rows?.slice(conditions.length).flat();
+    return versions && Number(versions.at(-1)?.[0] ?? 0);
   }
 
   async databases(signal: AbortSignal): Promise<string[]> {
     const rows = await this.database.read(databasesSql, [], signal);
-    return rows.map(([name]) => text(name));
+    return rows.map(([name]) => String(name));
   }
 
   async tables(database: string, signal: AbortSignal): Promise<string[]> {
     const rows = await this.database.read(tablesSql, [database], signal);
-    return rows.map(([name]) => text(name));
+    return rows.map(([name]) => String(name));
   }
 
   /** Deletes what has expired from disk; resolves with how many records that were. Runs by itself every `sweepMs`. */
   async sweep(signal: AbortSignal): Promise<number> {
     const now = this.#steady();
     for (let swept = 0; ; ) {
-      const [rows] = await this.database.write([{ sql: sweepSql, params: [now] }], signal);
-      swept += rows?.length ?? 0;
-      if ((rows?.length ?? 0) < sweepRecords) return swept;
+      const [, , removed = []] = await this.database.write(sweepStatements(now, sweepRecords), signal);
+      swept += removed.length;
+      if (removed.length < sweepRecords) return swept;
     }
   }
 
@@ -126,12 +159,22 @@ export class EmbeddedStore implements StoreDriver {
       });
   }
 
-  #record([key, value, metadata, expires]: Row): StoreRecord {
+  #put(tableId: number, record: StoreRecord): Statement[] {
+    const { key, expiresAt } = record;
+    // What is left to live is what counts, should the steady clock have parted from the machine's.
+    const expires = expiresAt === undefined ? null : this.#steady() + (expiresAt.getTime() - this.#now());
+    const content = contentOf(record, expires);
+    return putStatements(tableId, key, content, checksumOf(tableId, key, content));
+  }
+
+  #record(tableId: number, key: string, row: Row): StoredRecord {
+    const { value, metadata, expiresAt, revision } = contentOfRow(tableId, key, row);
     return {
-      key: text(key),
-      value: value instanceof Uint8Array ? value : new Uint8Array(),
-      metadata: typeof metadata === "string" ? JSON.parse(metadata) : {},
-      expiresAt: typeof expires === "number" ? new Date(expires - this.#steady() + this.#now()) : undefined,
+      key,
+      value,
+      metadata: metadata === null ? {} : JSON.parse(metadata),
+      expiresAt: expiresAt === null ? undefined : new Date(expiresAt - this.#steady() + this.#now()),
+      revision,
     };
   }
 
@@ -139,46 +182,7 @@ export class EmbeddedStore implements StoreDriver {
     clearInterval(this.#timer);
     this.#closing.abort();
     await this.#sweeping;
+    await this.#tables.settled();
     if (this.#ownsDatabase) await this.database[Symbol.asyncDispose]();
   }
-}
-
-function scan(
-  columns: string,
-  { database, table }: StoreTable,
-  query: StoreQuery,
-  now: number,
-): { sql: string; params: SqlValue[] } {
-  const where = [`table_id = ${tableId}`, live];
-  const params: SqlValue[] = [database, table, now];
-  if (query.prefix !== "") {
-    where.push(`key >= ${blob}`, "key < ?");
-    params.push(query.prefix, endOfPrefix(query.prefix));
-  }
-  if (query.suffix !== "") {
-    where.push(`substr(key, ?) = ${blob}`);
-    params.push(-Buffer.byteLength(query.suffix), query.suffix);
-  }
-  params.push(query.limit === 0 ? -1 : query.limit, query.offset);
-  const order = query.order === "desc" ? "DESC" : "ASC";
-  return {
-    sql: `SELECT ${columns} FROM records WHERE ${where.join(" AND ")} ORDER BY key ${order} LIMIT ? OFFSET ?`,
-    params,
-  };
-}
-
-/** The first bytes after all keys that begin with `prefix`. The last byte of UTF-8 is never the highest, so adding one is enough. */
-function endOfPrefix(prefix: string): Uint8Array {
-  const end = new TextEncoder().encode(prefix);
-  end[end.length - 1] = (end.at(-1) ?? 0) + 1;
-  return end;
-}
-
-/** Between threads a view takes the whole buffer behind it along. */
-function exact(value: Uint8Array): Uint8Array {
-  return value.byteLength === value.buffer.byteLength ? value : Uint8Array.from(value);
-}
-
-function text(value: SqlValue | undefined): string {
-  return typeof value === "string" ? value : "";
 }

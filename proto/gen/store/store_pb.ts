@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file store/store.proto.
  */
 export const file_store_store: GenFile = /*@__PURE__*/
-  fileDesc("ChFzdG9yZS9zdG9yZS5wcm90bxIFc3RvcmUiJAoFRmllbGQSDAoEdHlwZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKiAQoGUmVjb3JkEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDBIOCgZleHBpcnkYAyABKAMSLQoIbWV0YWRhdGEYBCADKAsyGy5zdG9yZS5SZWNvcmQuTWV0YWRhdGFFbnRyeRo9Cg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRIbCgV2YWx1ZRgCIAEoCzIMLnN0b3JlLkZpZWxkOgI4ASJ8CgtSZWFkT3B0aW9ucxIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIOCgZwcmVmaXgYAyABKAgSDgoGc3VmZml4GAQgASgIEg0KBWxpbWl0GAUgASgEEg4KBm9mZnNldBgGIAEoBBINCgVvcmRlchgHIAEoCSI/CgtSZWFkUmVxdWVzdBILCgNrZXkYASABKAkSIwoHb3B0aW9ucxgCIAEoCzISLnN0b3JlLlJlYWRPcHRpb25zIi4KDFJlYWRSZXNwb25zZRIeCgdyZWNvcmRzGAEgAygLMg0uc3RvcmUuUmVjb3JkIi8KDFdyaXRlT3B0aW9ucxIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCSJTCgxXcml0ZVJlcXVlc3QSHQoGcmVjb3JkGAEgASgLMg0uc3RvcmUuUmVjb3JkEiQKB29wdGlvbnMYAiABKAsyEy5zdG9yZS5Xcml0ZU9wdGlvbnMiDwoNV3JpdGVSZXNwb25zZSIwCg1EZWxldGVPcHRpb25zEhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJIkMKDURlbGV0ZVJlcXVlc3QSCwoDa2V5GAEgASgJEiUKB29wdGlvbnMYAiABKAsyFC5zdG9yZS5EZWxldGVPcHRpb25zIhAKDkRlbGV0ZVJlc3BvbnNlInwKC0xpc3RPcHRpb25zEhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoCRIOCgZzdWZmaXgYBCABKAkSDQoFbGltaXQYBSABKAQSDgoGb2Zmc2V0GAYgASgEEg0KBW9yZGVyGAcgASgJIjIKC0xpc3RSZXF1ZXN0EiMKB29wdGlvbnMYASABKAsyEi5zdG9yZS5MaXN0T3B0aW9ucyIiCgxMaXN0UmVzcG9uc2USDAoEa2V5cxgCIAMoCUoECAEQAiISChBEYXRhYmFzZXNSZXF1ZXN0IiYKEURhdGFiYXNlc1Jlc3BvbnNlEhEKCWRhdGFiYXNlcxgBIAMoCSIhCg1UYWJsZXNSZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJIiAKDlRhYmxlc1Jlc3BvbnNlEg4KBnRhYmxlcxgBIAMoCSJFCgtCbG9iT3B0aW9ucxIRCgluYW1lc3BhY2UYASABKAkSDgoGcHVibGljGAIgASgIEhMKC2NvbnRlbnRUeXBlGAMgASgJIkMKD0Jsb2JSZWFkUmVxdWVzdBILCgNrZXkYASABKAkSIwoHb3B0aW9ucxgCIAEoCzISLnN0b3JlLkJsb2JPcHRpb25zIiAKEEJsb2JSZWFkUmVzcG9uc2USDAoEYmxvYhgBIAEoDCJSChBCbG9iV3JpdGVSZXF1ZXN0EgsKA2tleRgBIAEoCRIjCgdvcHRpb25zGAIgASgLMhIuc3RvcmUuQmxvYk9wdGlvbnMSDAoEYmxvYhgDIAEoDCITChFCbG9iV3JpdGVSZXNwb25zZSJFChFCbG9iRGVsZXRlUmVxdWVzdBILCgNrZXkYASABKAkSIwoHb3B0aW9ucxgCIAEoCzISLnN0b3JlLkJsb2JPcHRpb25zIhQKEkJsb2JEZWxldGVSZXNwb25zZSI6Cg9CbG9iTGlzdFJlcXVlc3QSJwoHb3B0aW9ucxgBIAEoCzIWLnN0b3JlLkJsb2JMaXN0T3B0aW9ucyIgChBCbG9iTGlzdFJlc3BvbnNlEgwKBGtleXMYASADKAkiNAoPQmxvYkxpc3RPcHRpb25zEhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZwcmVmaXgYAiABKAkyzQIKBVN0b3JlEi8KBFJlYWQSEi5zdG9yZS5SZWFkUmVxdWVzdBoTLnN0b3JlLlJlYWRSZXNwb25zZRIyCgVXcml0ZRITLnN0b3JlLldyaXRlUmVxdWVzdBoULnN0b3JlLldyaXRlUmVzcG9uc2USNQoGRGVsZXRlEhQuc3RvcmUuRGVsZXRlUmVxdWVzdBoVLnN0b3JlLkRlbGV0ZVJlc3BvbnNlEjEKBExpc3QSEi5zdG9yZS5MaXN0UmVxdWVzdBoTLnN0b3JlLkxpc3RSZXNwb25zZTABEj4KCURhdGFiYXNlcxIXLnN0b3JlLkRhdGFiYXNlc1JlcXVlc3QaGC5zdG9yZS5EYXRhYmFzZXNSZXNwb25zZRI1CgZUYWJsZXMSFC5zdG9yZS5UYWJsZXNSZXF1ZXN0GhUuc3RvcmUuVGFibGVzUmVzcG9uc2Uy/AEKCUJsb2JTdG9yZRI5CgRSZWFkEhYuc3RvcmUuQmxvYlJlYWRSZXF1ZXN0Ghcuc3RvcmUuQmxvYlJlYWRSZXNwb25zZTABEjwKBVdyaXRlEhcuc3RvcmUuQmxvYldyaXRlUmVxdWVzdBoYLnN0b3JlLkJsb2JXcml0ZVJlc3BvbnNlKAESPQoGRGVsZXRlEhguc3RvcmUuQmxvYkRlbGV0ZVJlcXVlc3QaGS5zdG9yZS5CbG9iRGVsZXRlUmVzcG9uc2USNwoETGlzdBIWLnN0b3JlLkJsb2JMaXN0UmVxdWVzdBoXLnN0b3JlLkJsb2JMaXN0UmVzcG9uc2VCLVorZ2l0aHViLmNvbS9taWNyby9taWNyby92My9wcm90by9zdG9yZTtzdG9yZWIGcHJvdG8z");
+  fileDesc("ChFzdG9yZS9zdG9yZS5wcm90bxIFc3RvcmUiJAoFRmllbGQSDAoEdHlwZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKiAQoGUmVjb3JkEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDBIOCgZleHBpcnkYAyABKAMSLQoIbWV0YWRhdGEYBCADKAsyGy5zdG9yZS5SZWNvcmQuTWV0YWRhdGFFbnRyeRo9Cg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRIbCgV2YWx1ZRgCIAEoCzIMLnN0b3JlLkZpZWxkOgI4ASJ8CgtSZWFkT3B0aW9ucxIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIOCgZwcmVmaXgYAyABKAgSDgoGc3VmZml4GAQgASgIEg0KBWxpbWl0GAUgASgEEg4KBm9mZnNldBgGIAEoBBINCgVvcmRlchgHIAEoCSI/CgtSZWFkUmVxdWVzdBILCgNrZXkYASABKAkSIwoHb3B0aW9ucxgCIAEoCzISLnN0b3JlLlJlYWRPcHRpb25zIi4KDFJlYWRSZXNwb25zZRIeCgdyZWNvcmRzGAEgAygLMg0uc3RvcmUuUmVjb3JkIi8KDFdyaXRlT3B0aW9ucxIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCSJTCgxXcml0ZVJlcXVlc3QSHQoGcmVjb3JkGAEgASgLMg0uc3RvcmUuUmVjb3JkEiQKB29wdGlvbnMYAiABKAsyEy5zdG9yZS5Xcml0ZU9wdGlvbnMiDwoNV3JpdGVSZXNwb25zZSIwCg1EZWxldGVPcHRpb25zEhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJIkMKDURlbGV0ZVJlcXVlc3QSCwoDa2V5GAEgASgJEiUKB29wdGlvbnMYAiABKAsyFC5zdG9yZS5EZWxldGVPcHRpb25zIhAKDkRlbGV0ZVJlc3BvbnNlInwKC0xpc3RPcHRpb25zEhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoCRIOCgZzdWZmaXgYBCABKAkSDQoFbGltaXQYBSABKAQSDgoGb2Zmc2V0GAYgASgEEg0KBW9yZGVyGAcgASgJIjIKC0xpc3RSZXF1ZXN0EiMKB29wdGlvbnMYASABKAsyEi5zdG9yZS5MaXN0T3B0aW9ucyIiCgxMaXN0UmVzcG9uc2USDAoEa2V5cxgCIAMoCUoECAEQAiISChBEYXRhYmFzZXNSZXF1ZXN0IiYKEURhdGFiYXNlc1Jlc3BvbnNlEhEKCWRhdGFiYXNlcxgBIAMoCSIhCg1UYWJsZXNSZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJIiAKDlRhYmxlc1Jlc3BvbnNlEg4KBnRhYmxlcxgBIAMoCSKkAQoFRW50cnkSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMEiwKCG1ldGFkYXRhGAMgAygLMhouc3RvcmUuRW50cnkuTWV0YWRhdGFFbnRyeRIOCgZ0dGxfbXMYBCABKAMSEAoIcmV2aXNpb24YBSABKAQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjoKCkdldFJlcXVlc3QSEAoIZGF0YWJhc2UYASABKAkSDQoFdGFibGUYAiABKAkSCwoDa2V5GAMgASgMIioKC0dldFJlc3BvbnNlEhsKBWVudHJ5GAEgASgLMgwuc3RvcmUuRW50cnkilAEKC1NjYW5SZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoDBIOCgZzdWZmaXgYBCABKAwSDQoFbGltaXQYBSABKAQSDgoGb2Zmc2V0GAYgASgEEhIKCmRlc2NlbmRpbmcYByABKAgSEQoJa2V5c19vbmx5GAggASgIIi0KDFNjYW5SZXNwb25zZRIdCgdlbnRyaWVzGAEgAygLMgwuc3RvcmUuRW50cnkiTwoMQ291bnRSZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoDBIOCgZzdWZmaXgYBCABKAwiHgoNQ291bnRSZXNwb25zZRINCgVjb3VudBgBIAEoBCJcCgZDaGFuZ2USGwoFZW50cnkYASABKAsyDC5zdG9yZS5FbnRyeRIOCgZkZWxldGUYAiABKAgSEwoLY29uZGl0aW9uYWwYAyABKAgSEAoIcmV2aXNpb24YBCABKAQiUAoNQ29tbWl0UmVxdWVzdBIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIeCgdjaGFuZ2VzGAMgAygLMg0uc3RvcmUuQ2hhbmdlIiIKDkNvbW1pdFJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEIkUKC0Jsb2JPcHRpb25zEhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZwdWJsaWMYAiABKAgSEwoLY29udGVudFR5cGUYAyABKAkiQwoPQmxvYlJlYWRSZXF1ZXN0EgsKA2tleRgBIAEoCRIjCgdvcHRpb25zGAIgASgLMhIuc3RvcmUuQmxvYk9wdGlvbnMiIAoQQmxvYlJlYWRSZXNwb25zZRIMCgRibG9iGAEgASgMIlIKEEJsb2JXcml0ZVJlcXVlc3QSCwoDa2V5GAEgASgJEiMKB29wdGlvbnMYAiABKAsyEi5zdG9yZS5CbG9iT3B0aW9ucxIMCgRibG9iGAMgASgMIhMKEUJsb2JXcml0ZVJlc3BvbnNlIkUKEUJsb2JEZWxldGVSZXF1ZXN0EgsKA2tleRgBIAEoCRIjCgdvcHRpb25zGAIgASgLMhIuc3RvcmUuQmxvYk9wdGlvbnMiFAoSQmxvYkRlbGV0ZVJlc3BvbnNlIjoKD0Jsb2JMaXN0UmVxdWVzdBInCgdvcHRpb25zGAEgASgLMhYuc3RvcmUuQmxvYkxpc3RPcHRpb25zIiAKEEJsb2JMaXN0UmVzcG9uc2USDAoEa2V5cxgBIAMoCSI0Cg9CbG9iTGlzdE9wdGlvbnMSEQoJbmFtZXNwYWNlGAEgASgJEg4KBnByZWZpeBgCIAEoCTKZBAoFU3RvcmUSLwoEUmVhZBISLnN0b3JlLlJlYWRSZXF1ZXN0GhMuc3RvcmUuUmVhZFJlc3BvbnNlEjIKBVdyaXRlEhMuc3RvcmUuV3JpdGVSZXF1ZXN0GhQuc3RvcmUuV3JpdGVSZXNwb25zZRI1CgZEZWxldGUSFC5zdG9yZS5EZWxldGVSZXF1ZXN0GhUuc3RvcmUuRGVsZXRlUmVzcG9uc2USMQoETGlzdBISLnN0b3JlLkxpc3RSZXF1ZXN0GhMuc3RvcmUuTGlzdFJlc3BvbnNlMAESPgoJRGF0YWJhc2VzEhcuc3RvcmUuRGF0YWJhc2VzUmVxdWVzdBoYLnN0b3JlLkRhdGFiYXNlc1Jlc3BvbnNlEjUKBlRhYmxlcxIULnN0b3JlLlRhYmxlc1JlcXVlc3QaFS5zdG9yZS5UYWJsZXNSZXNwb25zZRIsCgNHZXQSES5zdG9yZS5HZXRSZXF1ZXN0GhIuc3RvcmUuR2V0UmVzcG9uc2USMQoEU2NhbhISLnN0b3JlLlNjYW5SZXF1ZXN0GhMuc3RvcmUuU2NhblJlc3BvbnNlMAESMgoFQ291bnQSEy5zdG9yZS5Db3VudFJlcXVlc3QaFC5zdG9yZS5Db3VudFJlc3BvbnNlEjUKBkNvbW1pdBIULnN0b3JlLkNvbW1pdFJlcXVlc3QaFS5zdG9yZS5Db21taXRSZXNwb25zZTL8AQoJQmxvYlN0b3JlEjkKBFJlYWQSFi5zdG9yZS5CbG9iUmVhZFJlcXVlc3QaFy5zdG9yZS5CbG9iUmVhZFJlc3BvbnNlMAESPAoFV3JpdGUSFy5zdG9yZS5CbG9iV3JpdGVSZXF1ZXN0Ghguc3RvcmUuQmxvYldyaXRlUmVzcG9uc2UoARI9CgZEZWxldGUSGC5zdG9yZS5CbG9iRGVsZXRlUmVxdWVzdBoZLnN0b3JlLkJsb2JEZWxldGVSZXNwb25zZRI3CgRMaXN0EhYuc3RvcmUuQmxvYkxpc3RSZXF1ZXN0Ghcuc3RvcmUuQmxvYkxpc3RSZXNwb25zZUItWitnaXRodWIuY29tL21pY3JvL21pY3JvL3YzL3Byb3RvL3N0b3JlO3N0b3JlYgZwcm90bzM");
 
 /**
  * A value of a record's metadata.
@@ -438,6 +438,303 @@ export const TablesResponseSchema: GenMessage<TablesResponse> = /*@__PURE__*/
   messageDesc(file_store_store, 17);
 
 /**
+ * A record under any bytes as its key.
+ *
+ * @generated from message store.Entry
+ */
+export type Entry = Message<"store.Entry"> & {
+  /**
+   * @generated from field: bytes key = 1;
+   */
+  key: Uint8Array;
+
+  /**
+   * @generated from field: bytes value = 2;
+   */
+  value: Uint8Array;
+
+  /**
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * Milliseconds to live, on read what is left of them; 0 means for ever.
+   *
+   * @generated from field: int64 ttl_ms = 4;
+   */
+  ttlMs: bigint;
+
+  /**
+   * Given by the change that wrote it; every later change of the store has a higher one. Ignored on write.
+   *
+   * @generated from field: uint64 revision = 5;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message store.Entry.
+ * Use `create(EntrySchema)` to create a new message.
+ */
+export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
+  messageDesc(file_store_store, 18);
+
+/**
+ * @generated from message store.GetRequest
+ */
+export type GetRequest = Message<"store.GetRequest"> & {
+  /**
+   * @generated from field: string database = 1;
+   */
+  database: string;
+
+  /**
+   * @generated from field: string table = 2;
+   */
+  table: string;
+
+  /**
+   * @generated from field: bytes key = 3;
+   */
+  key: Uint8Array;
+};
+
+/**
+ * Describes the message store.GetRequest.
+ * Use `create(GetRequestSchema)` to create a new message.
+ */
+export const GetRequestSchema: GenMessage<GetRequest> = /*@__PURE__*/
+  messageDesc(file_store_store, 19);
+
+/**
+ * @generated from message store.GetResponse
+ */
+export type GetResponse = Message<"store.GetResponse"> & {
+  /**
+   * Left out when there is none.
+   *
+   * @generated from field: store.Entry entry = 1;
+   */
+  entry?: Entry | undefined;
+};
+
+/**
+ * Describes the message store.GetResponse.
+ * Use `create(GetResponseSchema)` to create a new message.
+ */
+export const GetResponseSchema: GenMessage<GetResponse> = /*@__PURE__*/
+  messageDesc(file_store_store, 20);
+
+/**
+ * @generated from message store.ScanRequest
+ */
+export type ScanRequest = Message<"store.ScanRequest"> & {
+  /**
+   * @generated from field: string database = 1;
+   */
+  database: string;
+
+  /**
+   * @generated from field: string table = 2;
+   */
+  table: string;
+
+  /**
+   * How keys have to start and to end.
+   *
+   * @generated from field: bytes prefix = 3;
+   */
+  prefix: Uint8Array;
+
+  /**
+   * @generated from field: bytes suffix = 4;
+   */
+  suffix: Uint8Array;
+
+  /**
+   * 0 means all.
+   *
+   * @generated from field: uint64 limit = 5;
+   */
+  limit: bigint;
+
+  /**
+   * @generated from field: uint64 offset = 6;
+   */
+  offset: bigint;
+
+  /**
+   * @generated from field: bool descending = 7;
+   */
+  descending: boolean;
+
+  /**
+   * Entries then have nothing else.
+   *
+   * @generated from field: bool keys_only = 8;
+   */
+  keysOnly: boolean;
+};
+
+/**
+ * Describes the message store.ScanRequest.
+ * Use `create(ScanRequestSchema)` to create a new message.
+ */
+export const ScanRequestSchema: GenMessage<ScanRequest> = /*@__PURE__*/
+  messageDesc(file_store_store, 21);
+
+/**
+ * @generated from message store.ScanResponse
+ */
+export type ScanResponse = Message<"store.ScanResponse"> & {
+  /**
+   * @generated from field: repeated store.Entry entries = 1;
+   */
+  entries: Entry[];
+};
+
+/**
+ * Describes the message store.ScanResponse.
+ * Use `create(ScanResponseSchema)` to create a new message.
+ */
+export const ScanResponseSchema: GenMessage<ScanResponse> = /*@__PURE__*/
+  messageDesc(file_store_store, 22);
+
+/**
+ * @generated from message store.CountRequest
+ */
+export type CountRequest = Message<"store.CountRequest"> & {
+  /**
+   * @generated from field: string database = 1;
+   */
+  database: string;
+
+  /**
+   * @generated from field: string table = 2;
+   */
+  table: string;
+
+  /**
+   * @generated from field: bytes prefix = 3;
+   */
+  prefix: Uint8Array;
+
+  /**
+   * @generated from field: bytes suffix = 4;
+   */
+  suffix: Uint8Array;
+};
+
+/**
+ * Describes the message store.CountRequest.
+ * Use `create(CountRequestSchema)` to create a new message.
+ */
+export const CountRequestSchema: GenMessage<CountRequest> = /*@__PURE__*/
+  messageDesc(file_store_store, 23);
+
+/**
+ * @generated from message store.CountResponse
+ */
+export type CountResponse = Message<"store.CountResponse"> & {
+  /**
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message store.CountResponse.
+ * Use `create(CountResponseSchema)` to create a new message.
+ */
+export const CountResponseSchema: GenMessage<CountResponse> = /*@__PURE__*/
+  messageDesc(file_store_store, 24);
+
+/**
+ * @generated from message store.Change
+ */
+export type Change = Message<"store.Change"> & {
+  /**
+   * @generated from field: store.Entry entry = 1;
+   */
+  entry?: Entry | undefined;
+
+  /**
+   * Deletes the key; the rest of the entry counts for nothing.
+   *
+   * @generated from field: bool delete = 2;
+   */
+  delete: boolean;
+
+  /**
+   * Whether the record that is there has to have the revision below, 0 for no record.
+   *
+   * @generated from field: bool conditional = 3;
+   */
+  conditional: boolean;
+
+  /**
+   * @generated from field: uint64 revision = 4;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message store.Change.
+ * Use `create(ChangeSchema)` to create a new message.
+ */
+export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
+  messageDesc(file_store_store, 25);
+
+/**
+ * @generated from message store.CommitRequest
+ */
+export type CommitRequest = Message<"store.CommitRequest"> & {
+  /**
+   * @generated from field: string database = 1;
+   */
+  database: string;
+
+  /**
+   * @generated from field: string table = 2;
+   */
+  table: string;
+
+  /**
+   * At most 1,000, of different keys.
+   *
+   * @generated from field: repeated store.Change changes = 3;
+   */
+  changes: Change[];
+};
+
+/**
+ * Describes the message store.CommitRequest.
+ * Use `create(CommitRequestSchema)` to create a new message.
+ */
+export const CommitRequestSchema: GenMessage<CommitRequest> = /*@__PURE__*/
+  messageDesc(file_store_store, 26);
+
+/**
+ * @generated from message store.CommitResponse
+ */
+export type CommitResponse = Message<"store.CommitResponse"> & {
+  /**
+   * That of the last change that had an effect; 0 when none had.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message store.CommitResponse.
+ * Use `create(CommitResponseSchema)` to create a new message.
+ */
+export const CommitResponseSchema: GenMessage<CommitResponse> = /*@__PURE__*/
+  messageDesc(file_store_store, 27);
+
+/**
  * @generated from message store.BlobOptions
  */
 export type BlobOptions = Message<"store.BlobOptions"> & {
@@ -468,7 +765,7 @@ export type BlobOptions = Message<"store.BlobOptions"> & {
  * Use `create(BlobOptionsSchema)` to create a new message.
  */
 export const BlobOptionsSchema: GenMessage<BlobOptions> = /*@__PURE__*/
-  messageDesc(file_store_store, 18);
+  messageDesc(file_store_store, 28);
 
 /**
  * @generated from message store.BlobReadRequest
@@ -490,7 +787,7 @@ export type BlobReadRequest = Message<"store.BlobReadRequest"> & {
  * Use `create(BlobReadRequestSchema)` to create a new message.
  */
 export const BlobReadRequestSchema: GenMessage<BlobReadRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 19);
+  messageDesc(file_store_store, 29);
 
 /**
  * @generated from message store.BlobReadResponse
@@ -507,7 +804,7 @@ export type BlobReadResponse = Message<"store.BlobReadResponse"> & {
  * Use `create(BlobReadResponseSchema)` to create a new message.
  */
 export const BlobReadResponseSchema: GenMessage<BlobReadResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 20);
+  messageDesc(file_store_store, 30);
 
 /**
  * @generated from message store.BlobWriteRequest
@@ -534,7 +831,7 @@ export type BlobWriteRequest = Message<"store.BlobWriteRequest"> & {
  * Use `create(BlobWriteRequestSchema)` to create a new message.
  */
 export const BlobWriteRequestSchema: GenMessage<BlobWriteRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 21);
+  messageDesc(file_store_store, 31);
 
 /**
  * @generated from message store.BlobWriteResponse
@@ -547,7 +844,7 @@ export type BlobWriteResponse = Message<"store.BlobWriteResponse"> & {
  * Use `create(BlobWriteResponseSchema)` to create a new message.
  */
 export const BlobWriteResponseSchema: GenMessage<BlobWriteResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 22);
+  messageDesc(file_store_store, 32);
 
 /**
  * @generated from message store.BlobDeleteRequest
@@ -569,7 +866,7 @@ export type BlobDeleteRequest = Message<"store.BlobDeleteRequest"> & {
  * Use `create(BlobDeleteRequestSchema)` to create a new message.
  */
 export const BlobDeleteRequestSchema: GenMessage<BlobDeleteRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 23);
+  messageDesc(file_store_store, 33);
 
 /**
  * @generated from message store.BlobDeleteResponse
@@ -582,7 +879,7 @@ export type BlobDeleteResponse = Message<"store.BlobDeleteResponse"> & {
  * Use `create(BlobDeleteResponseSchema)` to create a new message.
  */
 export const BlobDeleteResponseSchema: GenMessage<BlobDeleteResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 24);
+  messageDesc(file_store_store, 34);
 
 /**
  * @generated from message store.BlobListRequest
@@ -599,7 +896,7 @@ export type BlobListRequest = Message<"store.BlobListRequest"> & {
  * Use `create(BlobListRequestSchema)` to create a new message.
  */
 export const BlobListRequestSchema: GenMessage<BlobListRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 25);
+  messageDesc(file_store_store, 35);
 
 /**
  * @generated from message store.BlobListResponse
@@ -616,7 +913,7 @@ export type BlobListResponse = Message<"store.BlobListResponse"> & {
  * Use `create(BlobListResponseSchema)` to create a new message.
  */
 export const BlobListResponseSchema: GenMessage<BlobListResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 26);
+  messageDesc(file_store_store, 36);
 
 /**
  * @generated from message store.BlobListOptions
@@ -638,7 +935,7 @@ export type BlobListOptions = Message<"store.BlobListOptions"> & {
  * Use `create(BlobListOptionsSchema)` to create a new message.
  */
 export const BlobListOptionsSchema: GenMessage<BlobListOptions> = /*@__PURE__*/
-  messageDesc(file_store_store, 27);
+  messageDesc(file_store_store, 37);
 
 /**
  * Needs an administrator of the namespace named as the database.
@@ -699,6 +996,42 @@ export const Store: GenService<{
     methodKind: "unary";
     input: typeof TablesRequestSchema;
     output: typeof TablesResponseSchema;
+  },
+  /**
+   * @generated from rpc store.Store.Get
+   */
+  get: {
+    methodKind: "unary";
+    input: typeof GetRequestSchema;
+    output: typeof GetResponseSchema;
+  },
+  /**
+   * In as many responses as it takes.
+   *
+   * @generated from rpc store.Store.Scan
+   */
+  scan: {
+    methodKind: "server_streaming";
+    input: typeof ScanRequestSchema;
+    output: typeof ScanResponseSchema;
+  },
+  /**
+   * @generated from rpc store.Store.Count
+   */
+  count: {
+    methodKind: "unary";
+    input: typeof CountRequestSchema;
+    output: typeof CountResponseSchema;
+  },
+  /**
+   * All changes; or 409 and none, when a record doesn't have the revision that its change asks for.
+   *
+   * @generated from rpc store.Store.Commit
+   */
+  commit: {
+    methodKind: "unary";
+    input: typeof CommitRequestSchema;
+    output: typeof CommitResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_store_store, 0);

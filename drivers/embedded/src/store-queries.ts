@@ -1,0 +1,114 @@
+import { bytesOfKey, type StoreMatch, type StoreQuery } from "@microts/blocks/store";
+import type { SqlValue, Statement } from "./sqlite/index.ts";
+import { type Content, contentColumns, keyColumn, paramOfKey, rawFlag } from "./store-rows.ts";
+
+/** The statements of the store. A table is known by its number, a time is that of the store's clock. */
+
+const blob = "CAST(? AS BLOB)";
+const isLive = "(r.expires_at IS NULL OR r.expires_at > ?)";
+const current = `SELECT r.revision FROM records r WHERE r.table_id = ? AND r.key = ${blob}`;
+
+export const readSql = `SELECT ${contentColumns("v")} FROM records r LEFT JOIN versions v ON v.revision = r.revision
+  WHERE r.table_id = ? AND r.key = ${blob} AND ${isLive}`;
+
+const putSql = `INSERT INTO versions (table_id, key, is_raw, previous, expires_at, checksum, metadata, value)
+  VALUES (?, ${blob}, ?, (${current}), ?, ?, ?, ?) RETURNING revision`;
+const pointSql = `INSERT INTO records (table_id, key, is_raw, revision, expires_at) VALUES (?, ${blob}, ?, last_insert_rowid(), ?)
+  ON CONFLICT DO UPDATE SET revision = excluded.revision, expires_at = excluded.expires_at`;
+const endSql = `INSERT INTO versions (table_id, key, is_raw, previous) SELECT r.table_id, r.key, r.is_raw, r.revision FROM records r
+  WHERE r.table_id = ? AND r.key = ${blob} RETURNING revision`;
+const removeSql = `DELETE FROM records WHERE table_id = ? AND key = ${blob}`;
+const conditionSql = `SELECT 1 WHERE coalesce((${current} AND ${isLive}), 0) = ?`;
+
+/** The first of the statements yields the revision. */
+export function putStatements(tableId: number, key: string, content: Content, checksum: number): Statement[] {
+  const { value, metadata, expiresAt } = content;
+  const at = [tableId, paramOfKey(key)];
+  const raw = rawFlag(key);
+  return [
+    { sql: putSql, params: [...at, raw, ...at, expiresAt, checksum, metadata, value] },
+    { sql: pointSql, params: [...at, raw, expiresAt] },
+  ];
+}
+
+/** The first of the statements yields the revision, if there was a record. */
+export function deleteStatements(tableId: number, key: string): Statement[] {
+  const params = [tableId, paramOfKey(key)];
+  return [
+    { sql: endSql, params },
+    { sql: removeSql, params },
+  ];
+}
+
+/** The record has to have this revision; 0 means that there has to be none. */
+export function condition(tableId: number, key: string, revision: number, now: number): Statement {
+  return { sql: conditionSql, params: [tableId, paramOfKey(key), now, revision], isCondition: true };
+}
+
+/** Keys, or keys and content, of what matches. */
+export function scan(what: "keys" | "records", tableId: number, query: StoreQuery, now: number): Statement {
+  const { where, params } = matching(tableId, query, now);
+  const order = query.order === "desc" ? "DESC" : "ASC";
+  const page = `WHERE ${where} ORDER BY r.key ${order} LIMIT ? OFFSET ?`;
+  const sql =
+    what === "keys"
+      ? `SELECT ${keyColumn("r")} FROM records r ${page}`
+      : `SELECT ${keyColumn("r")}, ${contentColumns("v")} FROM (SELECT r.* FROM records r ${page}) r
+         LEFT JOIN versions v ON v.revision = r.revision ORDER BY r.key ${order}`;
+  return { sql, params: [...params, query.limit === 0 ? -1 : query.limit, query.offset] };
+}
+
+export function count(tableId: number, match: StoreMatch, now: number): Statement {
+  const { where, params } = matching(tableId, match, now);
+  return { sql: `SELECT count(*) FROM records r WHERE ${where}`, params };
+}
+
+/** With the time two times, then how many. One after the other they take records off that have expired, and leave the news of it. */
+const expired =
+  "SELECT r.table_id, r.key, r.is_raw, r.revision FROM records r WHERE r.expires_at <= ? ORDER BY r.expires_at, r.table_id, r.key LIMIT ?";
+const expireSql = [
+  `INSERT INTO versions (table_id, key, is_raw) SELECT table_id, key, is_raw FROM (${expired})`,
+  `DELETE FROM versions WHERE revision IN (SELECT revision FROM (${expired})) AND expires_at <= ?`,
+  `DELETE FROM records WHERE (table_id, key) IN (SELECT table_id, key FROM (${expired})) AND expires_at <= ? RETURNING 1`,
+] as const;
+
+/** Takes up to so many expired records off the disk. The last of the statements yields a row for each. */
+export function sweepStatements(now: number, limit: number): Statement[] {
+  const [tell, ...remove] = expireSql;
+  return [{ sql: tell, params: [now, limit] }, ...remove.map((sql) => ({ sql, params: [now, limit, now] }))];
+}
+
+export const databasesSql = "SELECT DISTINCT CAST(database AS TEXT) FROM tables ORDER BY database";
+export const tablesSql = `SELECT CAST(name AS TEXT) FROM tables WHERE database = ${blob} ORDER BY name`;
+
+function matching(tableId: number, { prefix, suffix }: StoreMatch, now: number): { where: string; params: SqlValue[] } {
+  const where = ["r.table_id = ?"];
+  const params: SqlValue[] = [tableId];
+  if (prefix !== "") {
+    where.push(`r.key >= ${blob}`);
+    params.push(paramOfKey(prefix));
+    const end = endOfPrefix(prefix);
+    if (end !== undefined) {
+      where.push("r.key < ?");
+      params.push(end);
+    }
+  }
+  if (suffix !== "") {
+    where.push(`substr(r.key, ?) = ${blob}`, "length(r.key) >= ?");
+    const { byteLength } = bytesOfKey(suffix);
+    params.push(-byteLength, paramOfKey(suffix), byteLength);
+  }
+  where.push(isLive);
+  params.push(now);
+  return { where: where.join(" AND "), params };
+}
+
+/** The first bytes after all keys that begin with `prefix`; undefined when nothing comes after them. */
+function endOfPrefix(prefix: string): Uint8Array | undefined {
+  const bytes = bytesOfKey(prefix);
+  const last = bytes.findLastIndex((byte) => byte < 0xff);
+  if (last < 0) return undefined;
+  const end = Uint8Array.from(bytes.subarray(0, last + 1));
+  end[last] = (end[last] ?? 0) + 1;
+  return end;
+}

@@ -23,6 +23,7 @@ export async function h2loaded(
   path: string,
   body: string,
   headers: Readonly<Record<string, string>>,
+  scheme: "http" | "https" = "http",
 ): Promise<Measure | Skipped> {
   const version = await run("h2load", ["--version"]).catch(() => undefined);
   if (version === undefined) return { skipped: "h2load is not installed (Debian: apt-get install nghttp2-client)" };
@@ -33,7 +34,7 @@ export async function h2loaded(
   ];
   return async (ms) => {
     const seconds = String(Math.max(1, Math.round(ms / 1000)));
-    const words = [...fixed, "--duration", seconds, `http://${address}${path}`];
+    const words = [...fixed, "--duration", seconds, `${scheme}://${address}${path}`];
     const { stdout } = await run("h2load", words, { signal: bench.signal });
     return sampleOf(stdout);
   };

@@ -11,11 +11,10 @@ import { server } from "./rows/server.ts";
 import { store } from "./rows/store.ts";
 import { streams } from "./rows/streams.ts";
 import { unary } from "./rows/unary.ts";
-import { unaryTls } from "./rows/unary-tls.ts";
 import { type Result, runRow } from "./run.ts";
 import { renderRow } from "./table.ts";
 
-const rows: readonly Row[] = [unary, unaryTls, h2load, ...streams, ...many, proxy, ...gateway, ...store, ...server];
+const rows: readonly Row[] = [unary, h2load, ...streams, ...many, proxy, ...gateway, ...store, ...server];
 
 process.on("uncaughtException", (error) => {
   process.stderr.write(`${error.message}\n`);

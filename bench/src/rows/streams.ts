@@ -1,4 +1,4 @@
-import type { Bench } from "../bench.ts";
+import type { Announcement, Bench } from "../bench.ts";
 import {
   checkCount,
   checkStreamed,
@@ -11,6 +11,7 @@ import {
 import { connectGrpcJs, type GrpcJsClient, grpcJsFile } from "../peers/grpc-js.ts";
 import { connectMicroRpc, microRpcFile } from "../peers/micro-rpc.ts";
 import type { Measure, Row } from "../row.ts";
+import { serveTls, tlsBar } from "../tls.ts";
 
 type Client = ReturnType<typeof connectMicroRpc>;
 
@@ -33,17 +34,26 @@ function rowOf(
     contenders: {
       ours: "RpcClient + listen + serveMethod, as async iterables on both sides",
       "grpc-js": "@grpc/grpc-js, both sides, bare",
+      "ours, TLS": "ours over TLS 1.3",
+      "grpc-js, TLS": "grpc-js over TLS 1.3",
     },
-    bars: [{ text: "≥ 5× grpc-js", of: "ours", against: "grpc-js", atLeast: 5 }],
+    bars: [{ text: "≥ 5× grpc-js", of: "ours", against: "grpc-js", atLeast: 5 }, tlsBar],
     profiled: ["client", "server"],
     async open(bench) {
       const [micro, grpcJs] = await Promise.all([
         bench.serve("ours", microRpcFile),
         bench.serve("grpc-js", grpcJsFile),
       ]);
+      const tls = await serveTls(bench);
+      const oursAt = ({ address, authorization = "" }: Announcement, ca?: string) =>
+        ours(bench, bench.use(connectMicroRpc(address, authorization, ca)));
+      const peerAt = ({ address }: Announcement, ca?: string) =>
+        peer(bench, bench.use(connectGrpcJs(address, undefined, ca)));
       return {
-        ours: ours(bench, bench.use(connectMicroRpc(micro.address, micro.authorization ?? ""))),
-        "grpc-js": peer(bench, bench.use(connectGrpcJs(grpcJs.address))),
+        ours: oursAt(micro),
+        "grpc-js": peerAt(grpcJs),
+        "ours, TLS": "skipped" in tls ? tls : oursAt(tls.ours, tls.ours.ca),
+        "grpc-js, TLS": "skipped" in tls ? tls : peerAt(tls.grpcJs, tls.grpcJs.ca),
       };
     },
   };

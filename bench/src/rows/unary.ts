@@ -6,6 +6,7 @@ import { connectGrpcJs, grpcJsFile } from "../peers/grpc-js.ts";
 import { callHttp2, connectHttp2, http2File } from "../peers/http2.ts";
 import { connectMicroRpc, microRpcFile } from "../peers/micro-rpc.ts";
 import type { Measure, Row } from "../row.ts";
+import { serveTls, type TlsServer, tlsBar } from "../tls.ts";
 
 const inFlight = 64;
 
@@ -21,6 +22,8 @@ export const unary: Row = {
     "grpc-js": "@grpc/grpc-js, both sides, bare",
     "ours → grpc-js": "our client, grpc-js server",
     "grpc-js → ours": "grpc-js client with a token, our server",
+    "ours, TLS": "ours over TLS 1.3",
+    "grpc-js, TLS": "grpc-js over TLS 1.3",
   },
   bars: [
     { text: "≥ 12× grpc-js", of: "ours", against: "grpc-js", atLeast: 12 },
@@ -37,6 +40,7 @@ export const unary: Row = {
       against: "grpc-js",
       atLeast: 1,
     },
+    tlsBar,
   ],
   profiled: ["client", "server"],
   async open(bench) {
@@ -46,28 +50,42 @@ export const unary: Row = {
       bench.serve("http2", http2File),
       bench.serve("grpc-js", grpcJsFile),
     ]);
+    const tls = await serveTls(bench);
     const authorization = ours.authorization ?? "";
     const framesClient = bench.use(await connectFrames(frames.address));
     const http2Client = bench.use(connectHttp2(http2.address));
     const grpcJsClient = bench.use(connectGrpcJs(grpcJs.address));
     const mixedClient = bench.use(connectGrpcJs(ours.address, authorization));
-    const micro = (address: string) => {
-      const client = bench.use(connectMicroRpc(address, authorization));
+    const micro = (address: string, token = authorization, ca?: string) => {
+      const client = bench.use(connectMicroRpc(address, token, ca));
       return () => client.unary(echoService, echoEndpoint, echoMessage);
     };
+    const overTls =
+      "skipped" in tls
+        ? { "ours, TLS": tls, "grpc-js, TLS": tls }
+        : {
+            "ours, TLS": await measured(bench, micro(tls.ours.address, tls.ours.authorization, tls.ours.ca)),
+            "grpc-js, TLS": await measured(bench, grpcJsOver(bench, tls.grpcJs)),
+          };
     return {
-      ours: await measuredUnary(bench, micro(ours.address)),
-      frames: await measuredUnary(bench, () => framesClient.call(echoMessage)),
-      http2: await measuredUnary(bench, () => callHttp2(http2Client, echoMessage)),
-      "grpc-js": await measuredUnary(bench, () => grpcJsClient.call(echoMessage)),
-      "ours → grpc-js": await measuredUnary(bench, micro(grpcJs.address)),
-      "grpc-js → ours": await measuredUnary(bench, () => mixedClient.call(echoMessage)),
+      ours: await measured(bench, micro(ours.address)),
+      frames: await measured(bench, () => framesClient.call(echoMessage)),
+      http2: await measured(bench, () => callHttp2(http2Client, echoMessage)),
+      "grpc-js": await measured(bench, () => grpcJsClient.call(echoMessage)),
+      "ours → grpc-js": await measured(bench, micro(grpcJs.address)),
+      "grpc-js → ours": await measured(bench, () => mixedClient.call(echoMessage)),
+      ...overTls,
     };
   },
 };
 
-/** Unary calls from 64 slots; makes one to check the answer. */
-export async function measuredUnary(bench: Bench, call: () => Promise<Uint8Array>): Promise<Measure> {
+function grpcJsOver(bench: Bench, { address, ca }: TlsServer): () => Promise<Buffer> {
+  const client = bench.use(connectGrpcJs(address, undefined, ca));
+  return () => client.call(echoMessage);
+}
+
+/** Makes one call to check the answer. */
+async function measured(bench: Bench, call: () => Promise<Uint8Array>): Promise<Measure> {
   checkEcho(await call());
   return (ms) => closedLoop(async () => checkEcho(await call()), { inFlight, ms, signal: bench.signal });
 }

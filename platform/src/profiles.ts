@@ -10,11 +10,10 @@ import {
   EmbeddedAuth,
   EmbeddedBlockList,
   EmbeddedBroker,
-  EmbeddedConfig,
   EmbeddedEvents,
   EmbeddedRegistry,
-  openConfigKey,
   openEmbeddedBlobs,
+  openEmbeddedConfig,
   openEmbeddedStore,
   openSigningKeys,
   type SigningKeys,
@@ -39,10 +38,10 @@ export async function openEmbedded(settings: Settings, log: Log, stack: AsyncDis
   const { dataDir } = settings;
   await makeDataDirectory(dataDir);
   const store = stack.use(await openEmbeddedStore({ dataDir, log }));
-  const [blobs, keys, configKey] = await Promise.all([
+  const [blobs, keys, config] = await Promise.all([
     openEmbeddedBlobs(store.database),
     openSigningKeys(dataDir),
-    settings.configKey ?? openConfigKey(dataDir),
+    openEmbeddedConfig({ store, dataDir, rootKeys: settings.configKeys, log }),
   ]);
   stack.use(blobs);
   return {
@@ -51,7 +50,7 @@ export async function openEmbedded(settings: Settings, log: Log, stack: AsyncDis
     keys,
     registry: stack.use(new EmbeddedRegistry()),
     broker: stack.use(new EmbeddedBroker({ log })),
-    config: stack.use(new EmbeddedConfig({ store, key: configKey })),
+    config: stack.use(config),
     events: stack.use(new EmbeddedEvents({ database: store.database, log })),
     auth: stack.use(new EmbeddedAuth({ store, keys, log })),
     blockList: stack.use(new EmbeddedBlockList(store)),

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { homeDir, isOrigin, type LogLevel, logLevels, MicroError } from "@microts/core";
 import { parseAddress } from "@microts/core/rpc";
+import { parseRootKeys } from "@microts/driver-embedded";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -20,8 +21,8 @@ export interface Settings {
   readonly dataDir: string;
   /** The admin's password at the first start; a random one when undefined. */
   readonly adminPassword: string | undefined;
-  /** 32 bytes for the secrets in config; from a file in the data directory when undefined. */
-  readonly configKey: Uint8Array | undefined;
+  /** Keys of 32 bytes for the secrets in config, the one in use first; from a file in the data directory when undefined. */
+  readonly configKeys: readonly Uint8Array[] | undefined;
   /** Origins whose pages may call the gateway with credentials. */
   readonly corsOrigins: readonly string[];
   /** Origins whose pages may call the proxy over gRPC-Web; `*` for all. */
@@ -52,9 +53,12 @@ export function parseSettings(env: Env, flags: Env = {}): Settings {
   const logLevel = logLevels.find((known) => known === level);
   if (logLevel === undefined) mistakes.push(`MICRO_LOG_LEVEL is "${level}", not one of ${logLevels.join(", ")}`);
   const key = text("MICRO_CONFIG_SECRET_KEY");
-  const configKey = key === undefined ? undefined : Buffer.from(key, "base64");
-  if (configKey !== undefined && configKey.length !== 32)
-    mistakes.push("MICRO_CONFIG_SECRET_KEY is not base64 of 32 bytes");
+  let configKeys: readonly Uint8Array[] | undefined;
+  try {
+    if (key !== undefined) configKeys = parseRootKeys(key);
+  } catch (error) {
+    mistakes.push(MicroError.from(error, "settings").detail);
+  }
   const proxyCorsOrigins = list(text("MICRO_PROXY_CORS_ORIGINS"));
   for (const origin of proxyCorsOrigins)
     if (origin !== "*" && !isOrigin(origin))
@@ -70,7 +74,7 @@ export function parseSettings(env: Env, flags: Env = {}): Settings {
     home,
     dataDir: text("MICRO_DATA_DIR", "data_dir") ?? join(home, "server"),
     adminPassword: text("MICRO_ADMIN_PASSWORD"),
-    configKey,
+    configKeys,
     corsOrigins: list(text("MICRO_API_CORS_ORIGINS")),
     proxyCorsOrigins,
     logLevel: logLevel ?? "info",

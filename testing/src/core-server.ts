@@ -13,6 +13,7 @@ import {
   EmbeddedConfig,
   EmbeddedRegistry,
   generateSigningKeys,
+  givenRootKeys,
   openEmbeddedStore,
 } from "@microts/driver-embedded";
 import { openRuntimePlatform } from "./runtime-platform.ts";
@@ -54,7 +55,7 @@ export async function serveCore(): Promise<CoreServer> {
   const auth = new Auth(new EmbeddedAuth({ store, keys, hashCost: { memoryKiB: 64, passes: 1, lanes: 1 } }));
   const registry = new Registry(new EmbeddedRegistry());
   const platform = await openRuntimePlatform();
-  const config = new Config(new EmbeddedConfig({ store, key: Buffer.alloc(32, 7) }));
+  const config = new Config(new EmbeddedConfig({ store, rootKeys: givenRootKeys([Buffer.alloc(32, 7)]) }));
   const requests: string[] = [];
   const hello = helloworld(requests);
   const services: Readonly<Record<string, readonly Method[]>> = {

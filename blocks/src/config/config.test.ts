@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
-import type { Account } from "@microts/core";
+import type { Account, MicroError } from "@microts/core";
 import { serviceClient } from "@microts/core/rpc";
-import { EmbeddedConfig, openEmbeddedStore } from "@microts/driver-embedded";
+import { EmbeddedConfig, givenRootKeys, openEmbeddedStore } from "@microts/driver-embedded";
 import { Config as ConfigService } from "@microts/proto/config";
 import { serveMethods, testAdmin } from "@microts/testing";
 import fc from "fast-check";
@@ -14,7 +14,7 @@ import { configMethods } from "./service.ts";
 async function open() {
   const stack = new AsyncDisposableStack();
   const store = stack.use(await openEmbeddedStore());
-  const config = new Config(new EmbeddedConfig({ store, key: randomBytes(32) }));
+  const config = new Config(new EmbeddedConfig({ store, rootKeys: givenRootKeys([randomBytes(32)]) }));
   const as = async (account: Account | undefined) => {
     const { rpc } = stack.use(await serveMethods("config", configMethods(config), { account }));
     return serviceClient(ConfigService, rpc, "config");
@@ -69,6 +69,22 @@ describe("Config", () => {
   });
 });
 
+describe("rotation over RPC", () => {
+  it("is for admins of micro alone", async () => {
+    await using fixture = await open();
+    const { config, as } = fixture;
+    await config.set("pw", "x", { namespace: "acme", secret: true });
+    const owner: Account = { ...testAdmin, id: "owner", issuer: "acme" };
+    const rotate = async (account: Account | undefined) => {
+      for await (const { done, total } of (await as(account)).rotate({})) if (done === total) return done;
+      return undefined;
+    };
+    await assert.rejects(rotate(undefined), { code: 401 });
+    await assert.rejects(rotate(owner), { code: 403 });
+    assert.equal(await rotate(testAdmin), 1);
+  });
+});
+
 describe("the config service", () => {
   it("answers with compact JSON, null for a missing path and 404 without a document", async () => {
     await using fixture = await open();
@@ -104,6 +120,10 @@ describe("the config service", () => {
       message: /Request is invalid JSON/,
     });
     await assert.rejects(client.set({ path: "a..b", value: { data: "1" } }), { code: 400 });
+    await assert.rejects(
+      client.set({ path: "pw", value: { data: "hunter2" }, options: { secret: true } }),
+      (error: MicroError) => error.code === 400 && !error.detail.includes("hunter"),
+    );
   });
 
   it("lets only admins and services of the namespace in (CF-08)", async () => {

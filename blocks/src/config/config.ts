@@ -1,5 +1,5 @@
 import { checkNamespace, defaultNamespace, MicroError } from "@microts/core";
-import type { ConfigDriver, Json } from "./driver.ts";
+import type { ConfigDriver, Json, RotationProgress } from "./driver.ts";
 import { checkJson, maxDepth } from "./json.ts";
 import { parsePath } from "./path.ts";
 
@@ -63,6 +63,18 @@ export class Config implements AsyncDisposable {
     const at = "config.Config.Watch";
     const { secret = false, signal = never } = options;
     return this.#driver.watch(namespaceOf(options, at), parsePath(path, at), secret, signal);
+  }
+
+  /**
+   * Puts all secrets of all namespaces under new keys while config stays in use, and says how far it is. Goes on when nobody listens. Throws 412 while secrets
+   * are sealed, 409 while another rotation runs.
+   */
+  async rotate({
+    signal = never,
+  }: {
+    readonly signal?: AbortSignal | undefined;
+  } = {}): Promise<AsyncIterable<RotationProgress>> {
+    return this.#driver.rotate(signal);
   }
 
   /** Closes the driver. */

@@ -1,5 +1,5 @@
-import { equal, ok, rejects } from "node:assert/strict";
-import type { ConfigDriver, Json } from "./driver.ts";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import type { ConfigDriver, Json, RotationProgress } from "./driver.ts";
 
 type Test = (name: string, run: () => Promise<void>) => unknown;
 
@@ -25,6 +25,7 @@ export function configConformance(test: Test, harness: ConfigHarness): void {
   writeTests(test, harness);
   secretTests(test, harness);
   watchTests(test, harness);
+  rotationTests(test, harness);
 }
 
 function readTests(test: Test, { open }: ConfigHarness): void {
@@ -268,5 +269,47 @@ function watchTests(test: Test, { open }: ConfigHarness): void {
     const ending = next();
     abort.abort();
     equal(await ending, "the end");
+  });
+}
+
+function rotationTests(test: Test, { open }: ConfigHarness): void {
+  const rotate = async (driver: ConfigDriver) => {
+    let last: RotationProgress | undefined;
+    for await (const step of await driver.rotate(signal)) last = step;
+    return { ...last, sealed: [...(last?.sealed ?? [])] };
+  };
+
+  test("rotates the keys of all namespaces, says when it is done, and every secret reads as before (CF-04)", async () => {
+    await using driver = await open();
+    for (let n = 0; n < 20; n++) await set(driver, ["many", `k${n}`], { n, text: `secret ${n}` }, true);
+    await driver.set("umbrella", ["pw"], "theirs", true, signal);
+    await driver.set("plain", ["pw"], "no secret", false, signal);
+    const partly = ({ done, total, secrets, sealed }: Partial<RotationProgress>) => ({ done, total, secrets, sealed });
+    deepEqual(partly(await rotate(driver)), { done: 2, total: 2, secrets: 41, sealed: [] });
+    for (let n = 0; n < 20; n++) await reads(driver, ["many", `k${n}`], { n, text: `secret ${n}` }, true);
+    equal(await driver.get("umbrella", ["pw"], true, signal), "theirs");
+    await set(driver, ["later"], "x", true);
+    equal((await rotate(driver)).secrets, 42);
+    await reads(driver, ["later"], "x", true);
+  });
+
+  test("rotates while secrets are read and set, without one that fails or is lost (CF-04)", async () => {
+    await using driver = await open();
+    await set(driver, ["pw"], 0, true);
+    let isDone = false;
+    const writing = (async () => {
+      let n = 0;
+      while (!isDone) await set(driver, ["new", `k${n}`], n++, true);
+      return n;
+    })();
+    const reading = (async () => {
+      while (!isDone) await reads(driver, ["pw"], 0, true);
+    })();
+    for (let round = 0; round < 5; round++) await rotate(driver);
+    isDone = true;
+    await reading;
+    const count = await writing;
+    const values = await driver.get("acme", ["new"], true, signal);
+    equal(JSON.stringify(Object.values(values ?? {})), JSON.stringify(Array.from({ length: count }, (_, n) => n)));
   });
 }

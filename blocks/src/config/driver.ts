@@ -1,5 +1,17 @@
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
+/** How far a rotation of keys is. */
+export interface RotationProgress {
+  /** Namespaces that are done. */
+  readonly done: number;
+  /** Namespaces that have secrets. */
+  readonly total: number;
+  /** Secrets encrypted anew. */
+  readonly secrets: number;
+  /** Namespaces left as they were, because a key that their secrets need isn't there. */
+  readonly sealed: readonly string[];
+}
+
 /** What a backend must do to hold one JSON document for each namespace. `Config` has already validated every argument. */
 export interface ConfigDriver extends AsyncDisposable {
   readonly name: string;
@@ -28,4 +40,11 @@ export interface ConfigDriver extends AsyncDisposable {
     reveal: boolean,
     signal: AbortSignal,
   ): Promise<AsyncIterable<Json | undefined>>;
+
+  /**
+   * Encrypts every secret of every namespace anew, under new keys, while config stays in use: no read or write fails for it. Says how far it is, and at the end
+   * that all is done; goes on when nobody listens, and after a crash with the next start. Throws 412 while secrets are sealed, 409 while another rotation
+   * runs.
+   */
+  rotate(signal: AbortSignal): Promise<AsyncIterable<RotationProgress>>;
 }

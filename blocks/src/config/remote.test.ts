@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
-import { EmbeddedConfig, openEmbeddedStore } from "@microts/driver-embedded";
+import { EmbeddedConfig, givenRootKeys, openEmbeddedStore } from "@microts/driver-embedded";
 import { serveMethods, testAdmin } from "@microts/testing";
 import { Config } from "./config.ts";
 import { configConformance } from "./conformance.ts";
@@ -11,7 +11,7 @@ describe("RemoteConfig", () => {
   configConformance(it, {
     open: async () => {
       const store = await openEmbeddedStore();
-      const config = new Config(new EmbeddedConfig({ store, key: randomBytes(32) }));
+      const config = new Config(new EmbeddedConfig({ store, rootKeys: givenRootKeys([randomBytes(32)]) }));
       const served = await serveMethods("config", configMethods(config), { account: testAdmin });
       const remote = new RemoteConfig(served.rpc);
       remote[Symbol.asyncDispose] = async () => {

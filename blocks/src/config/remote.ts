@@ -1,7 +1,7 @@
 import { MicroError } from "@microts/core";
 import { openStream, type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
 import { Config, type WatchResponse } from "@microts/proto/config";
-import type { ConfigDriver, Json } from "./driver.ts";
+import type { ConfigDriver, Json, RotationProgress } from "./driver.ts";
 import { checkJson, isObject } from "./json.ts";
 import { formatPath } from "./path.ts";
 
@@ -59,6 +59,10 @@ export class RemoteConfig implements ConfigDriver {
   ): Promise<AsyncIterable<Json | undefined>> {
     const request = { namespace, path: formatPath(path), options: { secret } };
     return valuesOf(await openStream(Config.method.watch, this.#rpc, "config", request, { signal }), signal);
+  }
+
+  async rotate(signal: AbortSignal): Promise<AsyncIterable<RotationProgress>> {
+    return openStream(Config.method.rotate, this.#rpc, "config", {}, { signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -3,7 +3,7 @@ import { type Account, defaultNamespace, MicroError, requireAdmin } from "@micro
 import { type Method, methodsOf } from "@microts/core/rpc";
 import { Config as ConfigService } from "@microts/proto/config";
 import type { Config } from "./config.ts";
-import type { Json } from "./driver.ts";
+import type { Json, RotationProgress } from "./driver.ts";
 import { maxDocumentBytes } from "./json.ts";
 
 interface Query {
@@ -42,12 +42,21 @@ export function configMethods(config: Config): Method[] {
       const admittedTo = admitted(account, namespace, "Watch");
       return replies(await config.watch(path, { namespace: admittedTo, secret: options?.secret ?? false, signal }));
     },
+    async rotate(_, { account, signal }) {
+      // The keys are the platform's, whoever's secrets they seal.
+      requireAdmin(account, defaultNamespace, "config.Config.Rotate");
+      return steps(await config.rotate({ signal }));
+    },
   });
 }
 
 async function* replies(values: AsyncIterable<Json | undefined>) {
   for await (const value of values)
     yield value === undefined ? {} : { value: { data: JSON.stringify(value), format: "json" } };
+}
+
+async function* steps(progress: AsyncIterable<RotationProgress>) {
+  for await (const { sealed, ...counts } of progress) yield { ...counts, sealed: [...sealed] };
 }
 
 function admitted(account: Account | undefined, namespace: string, method: string): string {
@@ -78,7 +87,8 @@ function parseValue(data: string | undefined): unknown {
   }
   try {
     return JSON.parse(data);
-  } catch (error) {
-    throw MicroError.badRequest(at, `Request is invalid JSON: ${error instanceof Error ? error.message : error}`);
+  } catch {
+    // The parser's own message has a piece of the text, which may be a secret.
+    throw MicroError.badRequest(at, `Request is invalid JSON: ${data.length} characters that aren't a JSON value`);
   }
 }

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { platformDatabase, type StoreDriver } from "@microts/blocks/store";
-import { MicroError } from "@microts/core";
+import { lineLog, type MicroError } from "@microts/core";
 import { configConformance } from "../../../blocks/src/config/conformance.ts";
-import { EmbeddedConfig } from "./config.ts";
-import { ConfigSecrets, openConfigKey, parseConfigKey } from "./config-secrets.ts";
+import { givenRootKeys, parseRootKeys } from "./config/root-keys.ts";
+import { EmbeddedConfig, openEmbeddedConfig } from "./config.ts";
 import { openEmbeddedStore } from "./store.ts";
 
 const signal = new AbortController().signal;
@@ -18,6 +18,8 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), "micro-config-"));
 });
 after(() => rm(folder, { recursive: true }));
+
+const key = () => givenRootKeys([randomBytes(32)]);
 
 async function documentOf(store: StoreDriver, namespace: string): Promise<string> {
   const record = await store.read(table, namespace, signal);
@@ -32,7 +34,7 @@ describe("EmbeddedConfig", () => {
   configConformance(it, {
     open: async () => {
       const store = await openEmbeddedStore();
-      const config = new EmbeddedConfig({ store, key: randomBytes(32) });
+      const config = new EmbeddedConfig({ store, rootKeys: key() });
       config[Symbol.asyncDispose] = () => store[Symbol.asyncDispose]();
       return config;
     },
@@ -40,7 +42,7 @@ describe("EmbeddedConfig", () => {
 
   it("keeps nothing but the latest value for a watcher who doesn't read, and forgets who leaves", async () => {
     await using store = await openEmbeddedStore();
-    await using config = new EmbeddedConfig({ store, key: undefined });
+    await using config = new EmbeddedConfig({ store, rootKeys: givenRootKeys([]) });
     const values = (await config.watch("acme", ["n"], false, signal))[Symbol.asyncIterator]();
     for (let n = 1; n <= 100; n++) await config.set("acme", ["n"], n, false, signal);
     assert.deepEqual(await values.next(), { value: 100, done: false });
@@ -55,9 +57,8 @@ describe("EmbeddedConfig", () => {
 
   it("ends a watch whose secret can't be opened, and hurts nobody else", async () => {
     await using store = await openEmbeddedStore();
-    const key = randomBytes(32);
-    await new EmbeddedConfig({ store, key }).set("acme", ["pw"], "hunter2", true, signal);
-    await using sealed = new EmbeddedConfig({ store, key: undefined });
+    await new EmbeddedConfig({ store, rootKeys: key() }).set("acme", ["pw"], "hunter2", true, signal);
+    await using sealed = new EmbeddedConfig({ store, rootKeys: givenRootKeys([]) });
     await assert.rejects(sealed.watch("acme", [], true, signal), { code: 412 });
     const masked = (await sealed.watch("acme", ["pw"], false, signal))[Symbol.asyncIterator]();
     const clear = (await sealed.watch("acme", ["n"], true, signal))[Symbol.asyncIterator]();
@@ -69,105 +70,226 @@ describe("EmbeddedConfig", () => {
 
   it("seals secrets without a key and lets the rest work (CF-02)", async () => {
     await using store = await openEmbeddedStore();
-    const key = randomBytes(32);
-    await new EmbeddedConfig({ store, key }).set("acme", ["pw"], "hunter2", true, signal);
-    const sealed = new EmbeddedConfig({ store, key: undefined });
-    await assert.rejects(sealed.set("acme", ["other"], "x", true, signal), {
-      code: 412,
-      message: /secrets are sealed.*MICRO_CONFIG_SECRET_KEY/,
-    });
-    await assert.rejects(sealed.get("acme", ["pw"], true, signal), { code: 412 });
-    assert.equal(await sealed.get("acme", ["pw"], false, signal), "[secret]");
-    await sealed.set("acme", ["plain"], 1, false, signal);
-    const wrong = new EmbeddedConfig({ store, key: randomBytes(32) });
-    await assert.rejects(wrong.get("acme", ["pw"], true, signal), { code: 412, message: /another key/ });
-    assert.equal(await new EmbeddedConfig({ store, key }).get("acme", ["pw"], true, signal), "hunter2");
-    assert.throws(() => new EmbeddedConfig({ store, key: randomBytes(16) }), { code: 400 });
+    const root = randomBytes(32);
+    await new EmbeddedConfig({ store, rootKeys: givenRootKeys([root]) }).set("acme", ["pw"], "hunter2", true, signal);
+    const sealed = { code: 412, message: /secrets are sealed.*MICRO_CONFIG_SECRET_KEY/ };
+    for (const rootKeys of [givenRootKeys([]), key()]) {
+      await using config = new EmbeddedConfig({ store, rootKeys });
+      await assert.rejects(config.get("acme", ["pw"], true, signal), sealed);
+      await assert.rejects(config.get("acme", [], true, signal), sealed);
+      await assert.rejects(config.set("acme", ["other"], "x", true, signal), sealed);
+      assert.equal(await config.get("acme", ["pw"], false, signal), "[secret]");
+      await config.set("acme", ["plain"], 1, false, signal);
+      assert.equal(await config.get("acme", ["plain"], true, signal), 1);
+    }
+    await assert.rejects(new EmbeddedConfig({ store, rootKeys: givenRootKeys([]) }).rotate(signal), sealed);
+    await using again = new EmbeddedConfig({ store, rootKeys: givenRootKeys([root]) });
+    assert.equal(await again.get("acme", ["pw"], true, signal), "hunter2");
+    assert.throws(() => givenRootKeys([randomBytes(16)]), { code: 400 });
   });
 
-  it("opens no secret that was moved to another path or namespace (CF-03)", async () => {
+  it("begins anew under another key once no secret is left that it can't open (CF-02)", async () => {
     await using store = await openEmbeddedStore();
-    const config = new EmbeddedConfig({ store, key: randomBytes(32) });
-    await config.set("acme", ["a"], "secret", true, signal);
+    await new EmbeddedConfig({ store, rootKeys: key() }).set("acme", ["pw"], "lost", true, signal);
+    await using config = new EmbeddedConfig({ store, rootKeys: key() });
+    await assert.rejects(config.set("acme", ["other"], "x", true, signal), { code: 412 });
+    await config.delete("acme", ["pw"], signal);
+    await config.set("acme", ["other"], "x", true, signal);
+    assert.equal(await config.get("acme", ["other"], true, signal), "x");
+  });
+
+  it("opens no secret that was moved to another path, namespace or version (CF-03)", async () => {
+    await using store = await openEmbeddedStore();
+    await using config = new EmbeddedConfig({ store, rootKeys: key() });
+    const lost = { code: 500, message: /can't be opened.*micro config set --secret/ };
+    await config.set("acme", ["a", "b"], "secret", true, signal);
     const text = await documentOf(store, "acme");
-    await putDocument(store, "acme", text.replace('"a"', '"b"'));
-    await assert.rejects(config.get("acme", ["b"], true, signal), { code: 500, message: /damaged or moved/ });
+    await putDocument(store, "acme", text.replace('"b"', '"c"'));
+    await assert.rejects(config.get("acme", ["a", "c"], true, signal), lost);
+    await putDocument(store, "acme", text.replace('{"o":{"a":{"o":{"b"', '{"o":{"a.b":{"o":{"b"'));
+    await assert.rejects(config.get("acme", ["a.b", "b"], true, signal), lost);
+    await putDocument(store, "acme", text.replace('"n":1', '"n":2'));
+    await assert.rejects(config.get("acme", ["a", "b"], true, signal), lost);
     await putDocument(store, "other", text);
-    await assert.rejects(config.get("other", ["a"], true, signal), { code: 500 });
+    await assert.rejects(config.get("other", ["a", "b"], true, signal), lost);
+    const keys = { database: platformDatabase, table: "config-keys" };
+    const ring = await store.read(keys, "acme", signal);
+    assert.ok(ring);
+    await store.write(keys, { ...ring, key: "other" }, signal);
+    await using fresh = new EmbeddedConfig({ store, rootKeys: key() });
+    await assert.rejects(fresh.get("other", ["a", "b"], true, signal), { code: 412 });
+    await assert.rejects(config.get("other", ["a", "b"], true, signal), lost);
+    await putDocument(store, "acme", text);
+    assert.equal(await config.get("acme", ["a", "b"], true, signal), "secret");
+    await config.set("acme", ["a", "b"], "newer", true, signal);
+    const newer = await documentOf(store, "acme");
+    const [, old = ""] = /"s":"([^"]+)"/.exec(text) ?? [];
+    await putDocument(store, "acme", newer.replace(/"s":"[^"]+"/, `"s":"${old}"`));
+    await assert.rejects(config.get("acme", ["a", "b"], true, signal), lost);
   });
 
-  it("writes no secret in clear (CF-01)", async () => {
-    const dataDir = join(folder, "clear");
-    const canary = `canary-${randomBytes(12).toString("hex")}`;
-    {
-      await using store = await openEmbeddedStore({ dataDir });
-      const config = new EmbeddedConfig({ store, key: await openConfigKey(dataDir) });
-      await config.set("acme", ["a", "b"], { c: canary, d: [canary] }, true, signal);
-      assert.ok(!(await documentOf(store, "acme")).includes(canary));
-    }
-    for (const entry of await readdir(dataDir, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const bytes = await readFile(join(entry.parentPath, entry.name));
-      for (const form of [
-        canary,
-        Buffer.from(canary).toString("hex"),
-        Buffer.from(canary).toString("base64").slice(0, -3),
-      ]) {
-        assert.ok(!bytes.includes(form), `${entry.name} has the secret`);
-      }
-    }
-  });
-});
-
-describe("ConfigSecrets", () => {
-  const secrets = new ConfigSecrets(randomBytes(32));
-
-  it("refuses every flipped bit and every shortened text with a MicroError (CF-07)", () => {
-    const sealed = secrets.seal("acme", ["a"], '"secret"');
-    const fails = (text: string) =>
-      assert.throws(
-        () => secrets.open("acme", ["a"], text),
-        (error) => error instanceof MicroError,
-      );
-    for (let length = 0; length < sealed.length; length++) fails(sealed.slice(0, length));
+  it("refuses every flipped bit and every shortened text of a secret, and of its key (CF-07)", async () => {
+    await using store = await openEmbeddedStore();
+    const rootKeys = key();
+    await using config = new EmbeddedConfig({ store, rootKeys });
+    await config.set("acme", ["a"], "s", true, signal);
+    const text = await documentOf(store, "acme");
+    const [, sealed = ""] = /"s":"([^"]+)"/.exec(text) ?? [];
+    const fails = async (changed: string) => {
+      await putDocument(store, "acme", text.replace(sealed, changed));
+      await assert.rejects(config.get("acme", ["a"], true, signal), { name: "MicroError", code: 500 }, changed);
+    };
+    for (let length = 0; length < sealed.length; length++) await fails(sealed.slice(0, length));
     const [form, keyId, data = ""] = sealed.split(".");
     const bytes = Buffer.from(data, "base64url");
+    for (let length = 0; length <= 64; length++)
+      if (length !== bytes.length) await fails(`${form}.${keyId}.${randomBytes(length).toString("base64url")}`);
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const flipped = Buffer.from(bytes);
       flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      fails(`${form}.${keyId}.${flipped.toString("base64url")}`);
+      await fails(`${form}.${keyId}.${flipped.toString("base64url")}`);
     }
-    assert.equal(secrets.open("acme", ["a"], sealed), '"secret"');
-  });
-
-  it("tells paths with dots in their keys apart (CF-03)", () => {
-    const sealed = secrets.seal("acme", ["a", "b"], "1");
-    assert.throws(() => secrets.open("acme", ["a.b"], sealed), { code: 500 });
-    assert.notEqual(secrets.seal("acme", ["a", "b"], "1"), sealed);
+    await putDocument(store, "acme", text);
+    assert.equal(await config.get("acme", ["a"], true, signal), "s");
+    const keys = { database: platformDatabase, table: "config-keys" };
+    const ring = await store.read(keys, "acme", signal);
+    assert.ok(ring);
+    const damaged = Buffer.from(ring.value)
+      .toString()
+      .replace(/("wrapped":"....)./, (_, start) => `${start}_`);
+    await store.write(keys, { ...ring, value: Buffer.from(damaged) }, signal);
+    await using fresh = new EmbeddedConfig({ store, rootKeys });
+    await assert.rejects(fresh.get("acme", ["a"], true, signal), { code: 500, message: /its key was damaged/ });
   });
 });
 
-describe("openConfigKey", () => {
+describe("openEmbeddedConfig", () => {
+  const file = (dataDir: string) => join(dataDir, "keys", "config-secret-key");
+  const lines = async (dataDir: string) => (await readFile(file(dataDir), "utf8")).trim().split("\n");
+  const openAt = async (dataDir: string, rootKeys?: readonly Uint8Array[]) => {
+    const stack = new AsyncDisposableStack();
+    const store = stack.use(await openEmbeddedStore({ dataDir }));
+    const log: string[] = [];
+    const write = (line: string) => log.push(line);
+    const config = stack.use(await openEmbeddedConfig({ store, dataDir, rootKeys, log: lineLog(write) }));
+    return { store, config, log, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  };
+  const rotate = async (config: EmbeddedConfig) => {
+    for await (const _ of await config.rotate(signal));
+  };
+
   it("makes a key that only this user can read, and finds it again", async () => {
-    const dataDir = join(folder, "key");
-    const made = await openConfigKey(dataDir);
-    assert.equal(made.length, 32);
-    assert.deepEqual(Buffer.from(await openConfigKey(dataDir)), Buffer.from(made));
-    assert.equal((await stat(join(dataDir, "keys", "config-secret-key"))).mode & 0o777, 0o600);
+    const dataDir = join(folder, "made");
+    {
+      await using opened = await openAt(dataDir);
+      await opened.config.set("acme", ["pw"], "hunter2", true, signal);
+    }
+    assert.equal((await stat(file(dataDir))).mode & 0o777, 0o600);
+    await using opened = await openAt(dataDir);
+    assert.equal(await opened.config.get("acme", ["pw"], true, signal), "hunter2");
   });
 
-  it("refuses a key that isn't base64 of 32 bytes and doesn't repeat it", () => {
-    for (const text of [
-      "",
-      "short",
-      randomBytes(31).toString("base64"),
-      `${randomBytes(32).toString("base64")}x`,
-      "?".repeat(44),
-    ]) {
-      assert.throws(
-        () => parseConfigKey(text),
-        (error: MicroError) => error.code === 400 && (text === "" || !error.detail.includes(text)),
+  it("seals secrets when the key file is gone or damaged, and never makes another (CF-02)", async () => {
+    const dataDir = join(folder, "gone");
+    {
+      await using opened = await openAt(dataDir);
+      await opened.config.set("acme", ["pw"], "hunter2", true, signal);
+    }
+    const [kept = ""] = await lines(dataDir);
+    await rm(file(dataDir));
+    {
+      await using opened = await openAt(dataDir);
+      const sealed = {
+        code: 412,
+        message: /config-secret-key is missing\. Restore it from a backup, or start .*MICRO_CONFIG/,
+      };
+      await assert.rejects(opened.config.get("acme", ["pw"], true, signal), sealed);
+      await assert.rejects(opened.config.set("other", ["pw"], "x", true, signal), sealed);
+      await opened.config.set("acme", ["plain"], 1, false, signal);
+    }
+    await writeFile(file(dataDir), kept.slice(1));
+    {
+      await using opened = await openAt(dataDir);
+      await assert.rejects(
+        opened.config.get("acme", ["pw"], true, signal),
+        (error: MicroError) =>
+          error.code === 412 && /is damaged/.test(error.detail) && !error.detail.includes(kept.slice(1)),
       );
     }
+    assert.deepEqual(await lines(dataDir), [kept.slice(1)]);
+    await using opened = await openAt(dataDir, [Buffer.from(kept, "base64")]);
+    assert.equal(await opened.config.get("acme", ["pw"], true, signal), "hunter2");
+  });
+
+  it("rotates to a new root key in the file, and the old one opens nothing any more (CF-04)", async () => {
+    const dataDir = join(folder, "rotated");
+    let old: string[];
+    {
+      await using opened = await openAt(dataDir);
+      await opened.config.set("acme", ["pw"], "hunter2", true, signal);
+      old = await lines(dataDir);
+      await rotate(opened.config);
+      assert.equal(await opened.config.get("acme", ["pw"], true, signal), "hunter2");
+      assert.match(opened.log.join(""), /config keys were rotated namespaces=1 secrets=1/);
+    }
+    const now = await lines(dataDir);
+    assert.equal(now.length, 1);
+    assert.notDeepEqual(now, old);
+    assert.equal((await stat(file(dataDir))).mode & 0o777, 0o600);
+    await writeFile(file(dataDir), `${old[0]}\n`);
+    {
+      await using opened = await openAt(dataDir);
+      await assert.rejects(opened.config.get("acme", ["pw"], true, signal), { code: 412 });
+    }
+    await writeFile(file(dataDir), `${now[0]}\n`);
+    await using opened = await openAt(dataDir);
+    assert.equal(await opened.config.get("acme", ["pw"], true, signal), "hunter2");
+  });
+
+  it("moves to a new key of the setting at the start, from the older ones behind it and from the file (CF-04)", async () => {
+    const dataDir = join(folder, "setting");
+    const [first, second] = [randomBytes(32), randomBytes(32)];
+    {
+      await using opened = await openAt(dataDir);
+      await opened.config.set("acme", ["pw"], "hunter2", true, signal);
+    }
+    for (const [given, alone] of [
+      [[first], first],
+      [[second, first], second],
+    ] as const) {
+      {
+        await using opened = await openAt(dataDir, given);
+        assert.equal(await opened.config.get("acme", ["pw"], true, signal), "hunter2");
+      }
+      await rm(file(dataDir), { force: true });
+      await using opened = await openAt(dataDir, [alone]);
+      assert.equal(await opened.config.get("acme", ["pw"], true, signal), "hunter2");
+    }
+    await using wrong = await openAt(dataDir, [first]);
+    await assert.rejects(wrong.config.get("acme", ["pw"], true, signal), {
+      code: 412,
+      message: /behind its own in MICRO_CONFIG_SECRET_KEY, after a comma/,
+    });
+    assert.match(wrong.log.join(""), /sealed with a key that isn't there namespaces=.*acme/);
+  });
+});
+
+describe("parseRootKeys", () => {
+  it("refuses what isn't base64 of 32 bytes, and doesn't repeat it", () => {
+    const good = randomBytes(32).toString("base64");
+    const bad = [
+      "short",
+      randomBytes(31).toString("base64"),
+      `${good}x`,
+      "?".repeat(44),
+      `${good},`,
+      `${good} ${good}`,
+    ];
+    for (const text of bad)
+      assert.throws(
+        () => parseRootKeys(text),
+        (error: MicroError) => error.code === 400 && !error.detail.includes(text),
+      );
+    assert.equal(parseRootKeys(`${good}, ${good}`).length, 2);
   });
 });

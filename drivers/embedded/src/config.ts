@@ -1,6 +1,6 @@
-import { type ConfigDriver, type Json, maxDocumentBytes } from "@microts/blocks/config";
-import { platformDatabase, type StoreDriver, type StoreTable } from "@microts/blocks/store";
-import { MicroError } from "@microts/core";
+import type { ConfigDriver, Json, RotationProgress } from "@microts/blocks/config";
+import type { StoreDriver } from "@microts/blocks/store";
+import { type Log, MicroError, silent } from "@microts/core";
 import {
   type ConfigNode,
   type ConfigObject,
@@ -8,35 +8,71 @@ import {
   emptyNode,
   jsonOf,
   nodeAt,
-  parseDocument,
+  type SealedLeaf,
+  secretsOf,
   setAt,
-} from "./config-document.ts";
-import { ConfigSecrets } from "./config-secrets.ts";
-import { ConfigWatchers } from "./config-watchers.ts";
+} from "./config/document.ts";
+import { type DataKeys, Keyring } from "./config/keyring.ts";
+import { LatestValue } from "./config/latest-value.ts";
+import { openRootKeys, type RootKeys } from "./config/root-keys.ts";
+import { type RotationParts, rotate } from "./config/rotation.ts";
+import { damaged, openSecret, StaleKeys, sealSecret } from "./config/secrets.ts";
+import { ConfigTables } from "./config/tables.ts";
+import { ConfigWatchers } from "./config/watchers.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
 
 export interface EmbeddedConfigOptions {
   readonly store: StoreDriver;
-  /** 32 bytes. Without it secrets are sealed: they can be neither set nor read; the rest works. */
-  readonly key: Uint8Array | undefined;
+  /** Without one secrets are sealed: they can be neither set nor read; the rest works. */
+  readonly rootKeys: RootKeys;
+  readonly log?: Log | undefined;
 }
 
-const table: StoreTable = { database: platformDatabase, table: "config" };
+export interface OpenConfigOptions {
+  readonly store: StoreDriver;
+  readonly dataDir: string;
+  /** Root keys from the setting, the one in use first; undefined takes those of the key file. */
+  readonly rootKeys: readonly Uint8Array[] | undefined;
+  readonly log?: Log | undefined;
+}
+
 const never = new AbortController().signal;
 const mask = "[secret]";
 
-/** One document for each namespace as a record of a store, for the one process that owns it. The store stays the caller's to close. */
+/** With the root keys of the setting or of the data directory. Ends a rotation that the last process didn't. */
+export async function openEmbeddedConfig({
+  store,
+  dataDir,
+  rootKeys,
+  log,
+}: OpenConfigOptions): Promise<EmbeddedConfig> {
+  const isUsed = (await new ConfigTables(store).namespacesWithKeys()).length > 0;
+  const roots = await openRootKeys({ dataDir, given: rootKeys, isUsed });
+  const config = new EmbeddedConfig({ store, rootKeys: roots, log });
+  config.resume();
+  return config;
+}
+
+/**
+ * One document for each namespace as a record of a store, for the one process that owns it; secrets in it are sealed with data keys of the namespace,
+ * and those with a root key. The store stays the caller's to close.
+ */
 export class EmbeddedConfig implements ConfigDriver {
   readonly name = "embedded";
-  readonly #store: StoreDriver;
-  readonly #secrets: ConfigSecrets;
+  readonly #tables: ConfigTables;
+  readonly #roots: RootKeys;
+  readonly #keyring: Keyring;
+  readonly #log: Log;
   readonly #mutex = new KeyedMutex();
   readonly #watchers = new ConfigWatchers();
   readonly #closing = new AbortController();
+  #rotating: Promise<void> | undefined;
 
-  constructor({ store, key }: EmbeddedConfigOptions) {
-    this.#store = store;
-    this.#secrets = new ConfigSecrets(key);
+  constructor({ store, rootKeys, log = silent }: EmbeddedConfigOptions) {
+    this.#tables = new ConfigTables(store);
+    this.#roots = rootKeys;
+    this.#keyring = new Keyring(this.#tables, rootKeys);
+    this.#log = log;
   }
 
   async get(
@@ -45,7 +81,17 @@ export class EmbeddedConfig implements ConfigDriver {
     reveal: boolean,
     signal: AbortSignal,
   ): Promise<Json | undefined> {
-    return this.#show(namespace, path, reveal, await this.#read(namespace, signal));
+    const root = await this.#tables.document(namespace, signal);
+    try {
+      return this.#show(namespace, path, reveal ? await this.#keyring.keys(namespace, signal) : undefined, root);
+    } catch (error) {
+      if (!(error instanceof StaleKeys)) throw error;
+    }
+    // A rotation came in between. Behind it, document and keys belong together.
+    return this.#mutex.run(namespace, async () => {
+      const keys = await this.#keyring.load(namespace, signal);
+      return this.#showAll(namespace, path, keys, await this.#tables.document(namespace, signal));
+    });
   }
 
   async watch(
@@ -56,9 +102,12 @@ export class EmbeddedConfig implements ConfigDriver {
   ): Promise<AsyncIterable<Json | undefined>> {
     // Behind the changes that are being made: what they bring is in what is read here, or comes later.
     return this.#mutex.run(namespace, async () => {
-      const root = await this.#read(namespace, signal);
-      const look = (now: ConfigObject | undefined) => this.#show(namespace, path, reveal, now);
-      return this.#watchers.add(namespace, path, root, look, AbortSignal.any([signal, this.#closing.signal]));
+      const root = await this.#tables.document(namespace, signal);
+      if (reveal) await this.#keyring.load(namespace, signal);
+      const look = (now: ConfigObject | undefined, keys: DataKeys) =>
+        this.#showAll(namespace, path, reveal ? keys : undefined, now);
+      const until = AbortSignal.any([signal, this.#closing.signal]);
+      return this.#watchers.add(namespace, path, look, root, await this.#keyring.keys(namespace, signal), until);
     });
   }
 
@@ -74,61 +123,131 @@ export class EmbeddedConfig implements ConfigDriver {
     secret: boolean,
     signal: AbortSignal,
   ): Promise<void> {
-    const leaf = (json: Json, at: readonly string[]): ConfigNode =>
-      secret ? { s: this.#secrets.seal(namespace, at, JSON.stringify(json)) } : { v: json };
     await this.#mutex.run(namespace, async () => {
       signal.throwIfAborted();
-      const root = (await this.#read(namespace, never)) ?? emptyNode();
+      const root = (await this.#tables.document(namespace, never)) ?? emptyNode();
+      const version = (root.r ?? 0) + 1;
+      root.r = version;
+      const leaf = secret ? await this.#sealer(namespace, root, version) : (json: Json): ConfigNode => ({ v: json });
       setAt(root, path, value, leaf);
-      await this.#write(namespace, root);
-      this.#watchers.changed(namespace, path, root);
+      await this.#tables.writeDocument(namespace, root);
+      await this.#changed(namespace, path, root);
     });
   }
 
   async delete(namespace: string, path: readonly string[], signal: AbortSignal): Promise<void> {
     await this.#mutex.run(namespace, async () => {
       signal.throwIfAborted();
-      if (path.length === 0) {
-        await this.#store.delete(table, namespace, never);
-        this.#watchers.changed(namespace, path, undefined);
-        return;
+      const root = path.length === 0 ? undefined : await this.#tables.document(namespace, never);
+      if (path.length === 0) await this.#tables.deleteDocument(namespace);
+      else if (root === undefined) return;
+      else {
+        root.r = (root.r ?? 0) + 1;
+        deleteAt(root, path);
+        await this.#tables.writeDocument(namespace, root);
       }
-      const root = await this.#read(namespace, never);
-      if (root === undefined) return;
-      deleteAt(root, path);
-      await this.#write(namespace, root);
-      this.#watchers.changed(namespace, path, root);
+      await this.#changed(namespace, path, root);
     });
   }
 
-  /** Ends all watches. */
+  async rotate(signal: AbortSignal): Promise<AsyncIterable<RotationProgress>> {
+    if (this.#rotating !== undefined)
+      throw MicroError.conflict("config.Config.Rotate", "the keys are being rotated already. Wait until that is done");
+    this.#keyring.rootKey();
+    const progress = new LatestValue<RotationProgress>(signal, () => {});
+    this.#rotate(false, progress);
+    return progress;
+  }
+
+  /** Ends a rotation that an earlier process began, and wraps with the root key in use what is wrapped with another. Errors are logged. */
+  resume(): void {
+    if (this.#roots.all.length > 0) this.#rotate(true, new LatestValue(never, () => {}));
+  }
+
+  /** Ends all watches; a rotation goes on with the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
+    await this.#rotating;
   }
 
-  /** The value at a path of the document. */
-  #show(namespace: string, path: readonly string[], reveal: boolean, root: ConfigObject | undefined): Json | undefined {
+  #rotate(isResumed: boolean, progress: LatestValue<RotationProgress>): void {
+    const parts: RotationParts = {
+      tables: this.#tables,
+      roots: this.#roots,
+      keyring: this.#keyring,
+      mutex: this.#mutex,
+    };
+    const run = async () => {
+      let last: RotationProgress | undefined;
+      for await (const step of rotate(parts, isResumed, this.#closing.signal)) {
+        last = step;
+        progress.put(step);
+      }
+      if (last === undefined) return;
+      const { total, secrets, sealed } = last;
+      if (secrets > 0 || !isResumed) this.#log.info("config keys were rotated", { namespaces: total, secrets });
+      if (sealed.length > 0) this.#log.warn("secrets are sealed with a key that isn't there", { namespaces: sealed });
+    };
+    this.#rotating = run()
+      .then(
+        () => progress.finish(),
+        (error: unknown) => {
+          this.#log.error("rotating the config keys failed; the next start goes on with it", { error });
+          progress.fail(error);
+        },
+      )
+      .finally(() => {
+        this.#rotating = undefined;
+      });
+  }
+
+  async #changed(namespace: string, path: readonly string[], root: ConfigObject | undefined): Promise<void> {
+    this.#watchers.changed(namespace, path, root, await this.#keyring.keys(namespace, never));
+  }
+
+  /** Makes leaves of secrets. Throws 412 when the namespace has secrets that can't be opened: a second key beside a lost one would hide the loss. */
+  async #sealer(
+    namespace: string,
+    root: ConfigObject,
+    version: number,
+  ): Promise<(json: Json, at: readonly string[]) => ConfigNode> {
+    let keys = await this.#keyring.load(namespace, never);
+    this.#keyring.rootKey();
+    if (keys.record === undefined) keys = await this.#keyring.begin(namespace);
+    else if (keys.isSealed) {
+      if (!secretsOf(root).next().done) throw this.#keyring.sealed("config.Config.Set");
+      keys = await this.#keyring.begin(namespace);
+    }
+    const { current } = keys;
+    if (current === undefined) throw this.#keyring.sealed("config.Config.Set");
+    return (json, at) => sealSecret(current, namespace, at, JSON.stringify(json), version);
+  }
+
+  /** As `#show`, for keys that are no older than the document: a secret whose key isn't among them is lost. */
+  #showAll(
+    namespace: string,
+    path: readonly string[],
+    keys: DataKeys | undefined,
+    root: ConfigObject | undefined,
+  ): Json | undefined {
+    try {
+      return this.#show(namespace, path, keys, root);
+    } catch (error) {
+      throw error instanceof StaleKeys ? damaged(path) : error;
+    }
+  }
+
+  /** The value at a path of the document; secrets stay masked without keys. Throws StaleKeys. */
+  #show(
+    namespace: string,
+    path: readonly string[],
+    keys: DataKeys | undefined,
+    root: ConfigObject | undefined,
+  ): Json | undefined {
     const node = root === undefined ? undefined : nodeAt(root, path);
     if (node === undefined) return undefined;
-    const open = (sealed: string, at: readonly string[]): Json =>
-      reveal ? JSON.parse(this.#secrets.open(namespace, at, sealed)) : mask;
+    const open = (leaf: SealedLeaf, at: readonly string[]): Json =>
+      keys === undefined ? mask : JSON.parse(openSecret(this.#keyring, keys, namespace, at, leaf));
     return jsonOf(node, path, open);
-  }
-
-  async #read(namespace: string, signal: AbortSignal): Promise<ConfigObject | undefined> {
-    const record = await this.#store.read(table, namespace, signal);
-    return record === undefined ? undefined : parseDocument(Buffer.from(record.value).toString());
-  }
-
-  async #write(namespace: string, root: ConfigObject): Promise<void> {
-    const value = Buffer.from(JSON.stringify(root));
-    if (value.length > maxDocumentBytes) {
-      const size = `${value.length} bytes instead of at most ${maxDocumentBytes}`;
-      throw MicroError.tooLarge(
-        "config.Config.Set",
-        `the document of "${namespace}" would have ${size}. Keep large values in the store`,
-      );
-    }
-    await this.#store.write(table, { key: namespace, value, metadata: {}, expiresAt: undefined }, never);
   }
 }

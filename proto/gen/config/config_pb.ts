@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file config/config.proto.
  */
 export const file_config_config: GenFile = /*@__PURE__*/
-  fileDesc("ChNjb25maWcvY29uZmlnLnByb3RvEgZjb25maWciJQoFVmFsdWUSDAoEZGF0YRgBIAEoCRIOCgZmb3JtYXQYAiABKAkiGQoHT3B0aW9ucxIOCgZzZWNyZXQYASABKAgibQoKU2V0UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCRIcCgV2YWx1ZRgDIAEoCzINLmNvbmZpZy5WYWx1ZRIgCgdvcHRpb25zGAQgASgLMg8uY29uZmlnLk9wdGlvbnMiDQoLU2V0UmVzcG9uc2UiMAoNRGVsZXRlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCSIQCg5EZWxldGVSZXNwb25zZSJPCgpHZXRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRwYXRoGAIgASgJEiAKB29wdGlvbnMYAyABKAsyDy5jb25maWcuT3B0aW9ucyIrCgtHZXRSZXNwb25zZRIcCgV2YWx1ZRgBIAEoCzINLmNvbmZpZy5WYWx1ZSIuCgtSZWFkUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCSIuCgxSZWFkUmVzcG9uc2USHgoGY2hhbmdlGAEgASgLMg4uY29uZmlnLkNoYW5nZSJPCgZDaGFuZ2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBHBhdGgYAiABKAkSJAoJY2hhbmdlU2V0GAMgASgLMhEuY29uZmlnLkNoYW5nZVNldCJeCglDaGFuZ2VTZXQSDAoEZGF0YRgBIAEoCRIQCghjaGVja3N1bRgCIAEoCRIOCgZmb3JtYXQYAyABKAkSDgoGc291cmNlGAQgASgJEhEKCXRpbWVzdGFtcBgFIAEoAyJRCgxXYXRjaFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEgwKBHBhdGgYAiABKAkSIAoHb3B0aW9ucxgDIAEoCzIPLmNvbmZpZy5PcHRpb25zIi0KDVdhdGNoUmVzcG9uc2USHAoFdmFsdWUYASABKAsyDS5jb25maWcuVmFsdWUyjAIKBkNvbmZpZxIuCgNHZXQSEi5jb25maWcuR2V0UmVxdWVzdBoTLmNvbmZpZy5HZXRSZXNwb25zZRIuCgNTZXQSEi5jb25maWcuU2V0UmVxdWVzdBoTLmNvbmZpZy5TZXRSZXNwb25zZRI3CgZEZWxldGUSFS5jb25maWcuRGVsZXRlUmVxdWVzdBoWLmNvbmZpZy5EZWxldGVSZXNwb25zZRIxCgRSZWFkEhMuY29uZmlnLlJlYWRSZXF1ZXN0GhQuY29uZmlnLlJlYWRSZXNwb25zZRI2CgVXYXRjaBIULmNvbmZpZy5XYXRjaFJlcXVlc3QaFS5jb25maWcuV2F0Y2hSZXNwb25zZTABQi9aLWdpdGh1Yi5jb20vbWljcm8vbWljcm8vdjMvcHJvdG8vY29uZmlnO2NvbmZpZ2IGcHJvdG8z");
+  fileDesc("ChNjb25maWcvY29uZmlnLnByb3RvEgZjb25maWciJQoFVmFsdWUSDAoEZGF0YRgBIAEoCRIOCgZmb3JtYXQYAiABKAkiGQoHT3B0aW9ucxIOCgZzZWNyZXQYASABKAgibQoKU2V0UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCRIcCgV2YWx1ZRgDIAEoCzINLmNvbmZpZy5WYWx1ZRIgCgdvcHRpb25zGAQgASgLMg8uY29uZmlnLk9wdGlvbnMiDQoLU2V0UmVzcG9uc2UiMAoNRGVsZXRlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCSIQCg5EZWxldGVSZXNwb25zZSJPCgpHZXRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRwYXRoGAIgASgJEiAKB29wdGlvbnMYAyABKAsyDy5jb25maWcuT3B0aW9ucyIrCgtHZXRSZXNwb25zZRIcCgV2YWx1ZRgBIAEoCzINLmNvbmZpZy5WYWx1ZSIuCgtSZWFkUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCSIuCgxSZWFkUmVzcG9uc2USHgoGY2hhbmdlGAEgASgLMg4uY29uZmlnLkNoYW5nZSJPCgZDaGFuZ2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBHBhdGgYAiABKAkSJAoJY2hhbmdlU2V0GAMgASgLMhEuY29uZmlnLkNoYW5nZVNldCJeCglDaGFuZ2VTZXQSDAoEZGF0YRgBIAEoCRIQCghjaGVja3N1bRgCIAEoCRIOCgZmb3JtYXQYAyABKAkSDgoGc291cmNlGAQgASgJEhEKCXRpbWVzdGFtcBgFIAEoAyJRCgxXYXRjaFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEgwKBHBhdGgYAiABKAkSIAoHb3B0aW9ucxgDIAEoCzIPLmNvbmZpZy5PcHRpb25zIi0KDVdhdGNoUmVzcG9uc2USHAoFdmFsdWUYASABKAsyDS5jb25maWcuVmFsdWUiDwoNUm90YXRlUmVxdWVzdCJOCg5Sb3RhdGVSZXNwb25zZRIMCgRkb25lGAEgASgFEg0KBXRvdGFsGAIgASgFEg8KB3NlY3JldHMYAyABKAUSDgoGc2VhbGVkGAQgAygJMscCCgZDb25maWcSLgoDR2V0EhIuY29uZmlnLkdldFJlcXVlc3QaEy5jb25maWcuR2V0UmVzcG9uc2USLgoDU2V0EhIuY29uZmlnLlNldFJlcXVlc3QaEy5jb25maWcuU2V0UmVzcG9uc2USNwoGRGVsZXRlEhUuY29uZmlnLkRlbGV0ZVJlcXVlc3QaFi5jb25maWcuRGVsZXRlUmVzcG9uc2USMQoEUmVhZBITLmNvbmZpZy5SZWFkUmVxdWVzdBoULmNvbmZpZy5SZWFkUmVzcG9uc2USNgoFV2F0Y2gSFC5jb25maWcuV2F0Y2hSZXF1ZXN0GhUuY29uZmlnLldhdGNoUmVzcG9uc2UwARI5CgZSb3RhdGUSFS5jb25maWcuUm90YXRlUmVxdWVzdBoWLmNvbmZpZy5Sb3RhdGVSZXNwb25zZTABQi9aLWdpdGh1Yi5jb20vbWljcm8vbWljcm8vdjMvcHJvdG8vY29uZmlnO2NvbmZpZ2IGcHJvdG8z");
 
 /**
  * @generated from message config.Value
@@ -341,6 +341,59 @@ export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
   messageDesc(file_config_config, 13);
 
 /**
+ * @generated from message config.RotateRequest
+ */
+export type RotateRequest = Message<"config.RotateRequest"> & {
+};
+
+/**
+ * Describes the message config.RotateRequest.
+ * Use `create(RotateRequestSchema)` to create a new message.
+ */
+export const RotateRequestSchema: GenMessage<RotateRequest> = /*@__PURE__*/
+  messageDesc(file_config_config, 14);
+
+/**
+ * @generated from message config.RotateResponse
+ */
+export type RotateResponse = Message<"config.RotateResponse"> & {
+  /**
+   * Namespaces that are done.
+   *
+   * @generated from field: int32 done = 1;
+   */
+  done: number;
+
+  /**
+   * Namespaces that have secrets.
+   *
+   * @generated from field: int32 total = 2;
+   */
+  total: number;
+
+  /**
+   * Secrets encrypted anew.
+   *
+   * @generated from field: int32 secrets = 3;
+   */
+  secrets: number;
+
+  /**
+   * Namespaces left as they were, because a key that their secrets need isn't there.
+   *
+   * @generated from field: repeated string sealed = 4;
+   */
+  sealed: string[];
+};
+
+/**
+ * Describes the message config.RotateResponse.
+ * Use `create(RotateResponseSchema)` to create a new message.
+ */
+export const RotateResponseSchema: GenMessage<RotateResponse> = /*@__PURE__*/
+  messageDesc(file_config_config, 15);
+
+/**
  * Needs an administrator of the namespace.
  *
  * @generated from service config.Config
@@ -389,6 +442,16 @@ export const Config: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRequestSchema;
     output: typeof WatchResponseSchema;
+  },
+  /**
+   * Not in Micro v3: puts the secrets of all namespaces under new keys. Needs an administrator of `micro`. Goes on when the caller leaves.
+   *
+   * @generated from rpc config.Config.Rotate
+   */
+  rotate: {
+    methodKind: "server_streaming";
+    input: typeof RotateRequestSchema;
+    output: typeof RotateResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_config_config, 0);

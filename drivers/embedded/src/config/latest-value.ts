@@ -36,6 +36,13 @@ export class LatestValue<T> implements AsyncIterableIterator<T, void, undefined>
     this.#end();
   }
 
+  /** Nothing follows; what was put last is still read. */
+  finish(): void {
+    const pending = this.#pending;
+    this.#end();
+    this.#pending = pending;
+  }
+
   next(): Promise<IteratorResult<T, void>> {
     if (this.#failure !== undefined) {
       const { error } = this.#failure;

@@ -1,11 +1,12 @@
 import type { Json } from "@microts/blocks/config";
-import type { ConfigObject } from "./config-document.ts";
+import type { ConfigObject } from "./document.ts";
+import type { DataKeys } from "./keyring.ts";
 import { LatestValue } from "./latest-value.ts";
 
 interface Watcher {
   readonly path: readonly string[];
   /** What the watcher may see at its path of the document; throws what a read would throw. */
-  look(root: ConfigObject | undefined): Json | undefined;
+  look(root: ConfigObject | undefined, keys: DataKeys): Json | undefined;
   readonly values: LatestValue<Json | undefined>;
   /** What it was given last, as JSON. */
   shown: string | undefined;
@@ -24,11 +25,12 @@ export class ConfigWatchers {
   add(
     namespace: string,
     path: readonly string[],
-    root: ConfigObject | undefined,
     look: Watcher["look"],
+    root: ConfigObject | undefined,
+    keys: DataKeys,
     signal: AbortSignal,
   ): AsyncIterable<Json | undefined> {
-    const value = look(root);
+    const value = look(root, keys);
     const watchers = this.#watchers.get(namespace) ?? new Set();
     const values = new LatestValue<Json | undefined>(signal, () => {
       watchers.delete(watcher);
@@ -43,11 +45,11 @@ export class ConfigWatchers {
   }
 
   /** The document has changed at the path. A watcher that can't be told ends with the reason, and hurts nobody else. */
-  changed(namespace: string, path: readonly string[], root: ConfigObject | undefined): void {
+  changed(namespace: string, path: readonly string[], root: ConfigObject | undefined, keys: DataKeys): void {
     for (const watcher of [...(this.#watchers.get(namespace) ?? [])]) {
       if (!isRelated(watcher.path, path)) continue;
       try {
-        const value = watcher.look(root);
+        const value = watcher.look(root, keys);
         const shown = JSON.stringify(value);
         if (shown === watcher.shown) continue;
         watcher.shown = shown;

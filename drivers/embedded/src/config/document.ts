@@ -1,10 +1,19 @@
 import { isObject, type Json } from "@microts/blocks/config";
 
 /** A document as it is kept: every leaf says whether it is plain or sealed, so that no value can pass for a secret. */
-export type ConfigNode = { readonly o: Record<string, ConfigNode> } | { readonly v: Json } | { readonly s: string };
+export type ConfigNode = ConfigObject | { readonly v: Json } | SealedLeaf;
 
-/** An object node. */
-export type ConfigObject = Extract<ConfigNode, { o: unknown }>;
+export interface ConfigObject {
+  readonly o: Record<string, ConfigNode>;
+  /** At the root: how often the document was changed. */
+  r?: number;
+}
+
+/** A secret and the version of the document that it came with. */
+export interface SealedLeaf {
+  readonly s: string;
+  readonly n: number;
+}
 
 type Leaf = (value: Json, path: readonly string[]) => ConfigNode;
 
@@ -52,13 +61,34 @@ export function deleteAt(root: ConfigObject, path: readonly string[]): void {
 export function jsonOf(
   node: ConfigNode,
   path: readonly string[],
-  open: (sealed: string, path: readonly string[]) => Json,
+  open: (sealed: SealedLeaf, path: readonly string[]) => Json,
 ): Json {
-  if ("s" in node) return open(node.s, path);
+  if ("s" in node) return open(node, path);
   if ("v" in node) return node.v;
   const value: Record<string, Json> = Object.create(null);
   for (const [key, child] of Object.entries(node.o)) value[key] = jsonOf(child, [...path, key], open);
   return value;
+}
+
+/** The place of a secret: its path, and a way to put another leaf there. */
+export interface SecretPlace {
+  readonly path: readonly string[];
+  readonly leaf: SealedLeaf;
+  replace(leaf: SealedLeaf): void;
+}
+
+/** Every secret of a document. */
+export function* secretsOf(node: ConfigObject, path: readonly string[] = []): Generator<SecretPlace> {
+  for (const [key, child] of Object.entries(node.o)) {
+    const here = [...path, key];
+    if ("o" in child) yield* secretsOf(child, here);
+    else if ("s" in child) {
+      const replace = (leaf: SealedLeaf) => {
+        node.o[key] = leaf;
+      };
+      yield { path: here, leaf: child, replace };
+    }
+  }
 }
 
 function merged(node: ConfigNode | undefined, value: Json, path: readonly string[], leaf: Leaf): ConfigNode {

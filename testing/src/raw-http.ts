@@ -82,7 +82,13 @@ function headersOf(head: string): Record<string, string> {
   return headers;
 }
 
+/** Behind the last chunk; the sizes say where each ends, whatever is inside. */
 function chunkedEnd(text: string): number | undefined {
-  const end = text.indexOf("0\r\n\r\n");
-  return end < 0 ? undefined : end + 5;
+  for (let at = 0; ; ) {
+    const size = /^([0-9a-f]+)\r\n/i.exec(text.slice(at, at + 12));
+    if (size === null) return undefined;
+    const length = Number.parseInt(size[1] as string, 16);
+    at += size[0].length + length + 2;
+    if (length === 0) return at <= text.length ? at : undefined;
+  }
 }

@@ -8,7 +8,7 @@ import { type CallHandler, Connections, type ConnectionsOptions, type ListenOpti
 
 /** A server that holds its calls until told, and counts them and their connections. */
 async function held(limits: ListenOptions["limits"] = {}, options: ConnectionsOptions = {}) {
-  const go = Promise.withResolvers<void>();
+  let go = Promise.withResolvers<void>();
   const peers = new Set<string>();
   const seen: string[] = [];
   const counts = { running: 0, most: 0 };
@@ -29,6 +29,9 @@ async function held(limits: ListenOptions["limits"] = {}, options: ConnectionsOp
     peers,
     seen,
     counts,
+    hold: () => {
+      go = Promise.withResolvers();
+    },
     release: () => go.resolve(),
     running: (count: number) =>
       until(
@@ -85,7 +88,10 @@ describe("the connections to a node", () => {
     // One call after the other uses one connection; in this time the other one has closed.
     for (const end = Date.now() + 2500; Date.now() < end; ) await callText(server.connections, server.address);
     equal(server.peers.size, 1);
+    server.hold();
     const again = calls(2, () => callText(server.connections, server.address));
+    await server.running(2);
+    server.release();
     await again;
     equal(server.peers.size, 2);
     const node = server.connections.node(server.address);

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Limits } from "../http2/limits.ts";
+import { type Limits, limitsText } from "../http2/limits.ts";
 import { Http1Connection } from "./http1-connection.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
 
@@ -65,13 +65,22 @@ export class Http1Server {
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#connections.get(request.socket);
-    const exchange = new Http1Exchange(request, response, this.#options.limits);
+    const { limits } = this.#options;
+    const exchange = new Http1Exchange(request, response, limits);
     // Requests sent ahead of the answers would be as many calls at once as somebody likes, and no browser does it.
     if (connection?.begin(exchange) !== true) {
       request.socket.destroy();
       return;
     }
     response.on("close", () => connection.finished());
+    if (request.rawHeaders.length > 2 * limits.maxHeaderFields) {
+      refuse(
+        request.socket,
+        tooLarge,
+        `there are too many headers: send less ${limitsText(limits, "maxHeaderFields")}`,
+      );
+      return;
+    }
     this.#options.onRequest(exchange, request);
   }
 
@@ -81,25 +90,31 @@ export class Http1Server {
       socket.destroy();
       return;
     }
-    const [status, text] = this.#refusal(error.code);
-    const body = `${text}\n`;
-    socket.end(
-      `HTTP/1.1 ${status}\r\ncontent-type: text/plain\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
-    );
-    // Closing with bytes unread would reset the connection, and the answer would be lost with it.
-    socket.resume();
-    setTimeout(() => socket.destroy(), lingerMs).unref();
+    refuse(socket, ...this.#refusal(error.code));
   }
 
   #refusal(code: string | undefined): [string, string] {
-    const { maxHeaderListBytes } = this.#options.limits;
+    const { limits } = this.#options;
     switch (code) {
       case "HPE_HEADER_OVERFLOW":
-        return ["431 Request Header Fields Too Large", `the headers are over ${maxHeaderListBytes} bytes: send less`];
+        return [tooLarge, `the headers are too large: send less ${limitsText(limits, "maxHeaderListBytes")}`];
       case "ERR_HTTP_REQUEST_TIMEOUT":
         return ["408 Request Timeout", "the request took too long to arrive"];
       default:
         return ["400 Bad Request", "this is not well-formed HTTP/1.1"];
     }
   }
+}
+
+const tooLarge = "431 Request Header Fields Too Large";
+
+/** Answers on the bare connection and ends it. */
+function refuse(socket: Duplex, status: string, text: string): void {
+  const body = `${text}\n`;
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: text/plain\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+  );
+  // Closing with bytes unread would reset the connection, and the answer would be lost with it.
+  socket.resume();
+  setTimeout(() => socket.destroy(), lingerMs).unref();
 }

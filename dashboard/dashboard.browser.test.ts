@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { DashboardServer } from "../platform/src/dashboard/dashboard-server.ts";
-import { DashboardBrowser, type DashboardTab, skipBrowser } from "../testing/src/dashboard-browser.ts";
+import { skipBrowser } from "../testing/src/chromium.ts";
+import { DashboardBrowser, type DashboardTab } from "../testing/src/dashboard-browser.ts";
 import { clock, DemoPlatform, helloworld } from "../testing/src/dashboard-services.ts";
 
 describe("the dashboard in a browser", { skip: skipBrowser, timeout: 120_000 }, () => {

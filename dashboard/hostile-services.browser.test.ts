@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import type { DashboardService } from "../platform/src/dashboard/backend.ts";
 import { DashboardServer } from "../platform/src/dashboard/dashboard-server.ts";
-import { DashboardBrowser, type DashboardTab, skipBrowser } from "../testing/src/dashboard-browser.ts";
+import { skipBrowser } from "../testing/src/chromium.ts";
+import { DashboardBrowser, type DashboardTab } from "../testing/src/dashboard-browser.ts";
 import { DemoPlatform, schema } from "../testing/src/dashboard-services.ts";
 import { xssCorpus } from "../testing/src/xss-corpus.ts";
 

@@ -1,28 +1,12 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type BrowserContext, chromium, type Page } from "playwright-core";
-
-const chromiumPath = "/usr/bin/chromium";
-const chromiumArguments = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-/** Why tests in a browser can't run here, or false. Under CI they have to run, and fail when they can't. */
-export const skipBrowser: string | false =
-  existsSync(chromiumPath) || process.env.CI === "true" ? false : `there is no ${chromiumPath}; install chromium`;
+import type { BrowserContext, Page } from "playwright-core";
+import { launchChromium } from "./chromium.ts";
 
 /** Chromium with an empty profile, and the dashboard's page as it is in the sources. */
 export class DashboardBrowser implements AsyncDisposable {
@@ -41,12 +25,7 @@ export class DashboardBrowser implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), "micro-browser-"));
     const files = join(folder, "dist");
     await buildPage(files);
-    const context = await chromium.launchPersistentContext(join(folder, "profile"), {
-      executablePath: chromiumPath,
-      headless: true,
-      args: chromiumArguments,
-    });
-    context.setDefaultTimeout(15_000);
+    const context = await launchChromium(folder);
     return new DashboardBrowser(folder, files, context);
   }
 

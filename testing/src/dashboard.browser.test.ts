@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { DashboardBrowser, type DashboardTab, skipBrowser } from "./dashboard-browser.ts";
+import { skipBrowser } from "./chromium.ts";
+import { DashboardBrowser, type DashboardTab } from "./dashboard-browser.ts";
 import { type MicroServer, repository, startServer } from "./micro.ts";
 import { until } from "./until.ts";
 

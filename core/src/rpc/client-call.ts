@@ -95,8 +95,8 @@ export class Http2ClientCall extends Outgoing implements ClientCall, Timed {
     else this.#sending.then(end, end);
   }
 
-  cancel(): void {
-    this.#end(statusOfAbort(undefined));
+  cancel(status = statusOfAbort(undefined)): void {
+    this.#end(status);
     this.#queue?.clear();
   }
 

@@ -4,10 +4,10 @@ import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Source } from "@microts/proto/runtime";
 import { Dep } from "../../../proto/gen/test/dep/dep_pb.ts";
-import { type DepHandlers, serveDep } from "../../../testing/src/dep.ts";
+import { type DepHandlers, depMessages, depPaths, serveDep } from "../../../testing/src/dep.ts";
 import { MicroError } from "../errors.ts";
 import { formatOf } from "./content-type.ts";
-import { Connections, RpcClient, serviceClient } from "./index.ts";
+import { Connections, listen, RpcClient, serviceClient } from "./index.ts";
 
 async function connected(over: Partial<DepHandlers> = {}) {
   const served = await serveDep(over);
@@ -121,6 +121,48 @@ describe("a call of the client", () => {
 });
 
 describe("a stream of the client", () => {
+  it("reads a compressed reply to one request and to many", async () => {
+    const { upload, call } = depMessages.encode;
+    await using server = await listen(
+      async (incoming) => {
+        incoming.compress(true);
+        for (let bytes = await incoming.read(); bytes !== undefined; bytes = await incoming.read());
+        await incoming.send(
+          incoming.path === depPaths.call ? call({ name: "x".repeat(5_000) }) : upload({ data: Buffer.from("y") }),
+        );
+      },
+      { address: "127.0.0.1:0" },
+    );
+    await using rpc = new RpcClient({ resolve: () => server.address });
+    // Alone on the wire each time, so that the call is over before the reply has been decompressed.
+    for (let n = 0; n < 20; n++)
+      equal(
+        Buffer.from(await rpc.unary("dep", "Dep.Call", call({ name: "" })))
+          .toString()
+          .slice(-5_000),
+        "x".repeat(5_000),
+      );
+    const many = (async function* () {
+      yield call({ name: "" });
+    })();
+    equal(
+      Buffer.from(await rpc.clientStream("dep", "Source.Upload", many))
+        .toString()
+        .slice(-1),
+      "y",
+    );
+  });
+
+  it("has no deadline when told so, and 10 s otherwise", async () => {
+    await using server = await connected({
+      call: async (_, { deadline }) => ({
+        msg: String(deadline === undefined ? "none" : deadline.getTime() - Date.now()),
+      }),
+    });
+    equal((await server.dep.call({}, { timeoutMs: Number.POSITIVE_INFINITY })).msg, "none");
+    ok(Math.abs(Number((await server.dep.call({})).msg) - 10_000) < 1_000);
+  });
+
   it("sends no faster than the server reads", async () => {
     const read = Promise.withResolvers<void>();
     await using all = await connected({

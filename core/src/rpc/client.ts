@@ -17,7 +17,7 @@ export const defaultTimeoutMs = 10_000;
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Default 10 s for unary calls, none for streams. A nearer `deadline` wins. */
+  /** Default 10 s for unary calls, none for streams; `Infinity` is none. A nearer `deadline` wins. */
   readonly timeoutMs?: number | undefined;
   /** The caller's own deadline, passed on. */
   readonly deadline?: Date | undefined;
@@ -219,7 +219,7 @@ export function pathOf(service: string, endpoint: string): string {
 
 function deadlineOf({ timeoutMs, deadline }: CallOptions, defaultMs: number | undefined): Date | undefined {
   const ms = timeoutMs ?? (deadline === undefined ? defaultMs : undefined);
-  const own = ms === undefined ? undefined : new Date(Date.now() + ms);
+  const own = ms === undefined || ms === Number.POSITIVE_INFINITY ? undefined : new Date(Date.now() + ms);
   if (own === undefined || deadline === undefined) return own ?? deadline;
   return own < deadline ? own : deadline;
 }
@@ -300,15 +300,21 @@ function rethrow(error: unknown): never {
 async function reply(call: ClientCall): Promise<Uint8Array> {
   const only = await Promise.resolve(call.read()).catch(rethrow);
   const second = only === undefined ? undefined : await Promise.resolve(call.read()).catch(rethrow);
-  // A cardinality violation (gRPC statuscodes.md).
   if (second !== undefined) {
-    call.cancel();
-    throw MicroError.notImplemented(clientId, "the call ended with more than one reply, and it has one");
+    call.cancel(secondReply);
+    throw errorOfStatus(secondReply);
   }
   throwUnlessOk(await call.status);
   if (only === undefined) throw MicroError.notImplemented(clientId, "the call ended with no reply, and it has one");
   return only;
 }
+
+/** A cardinality violation (gRPC statuscodes.md). */
+const secondReply: Status = {
+  code: GrpcStatus.unimplemented,
+  message: "the call ended with more than one reply, and it has one",
+  trailers: {},
+};
 
 function throwUnlessOk(status: Status): void {
   if (status.code !== GrpcStatus.ok) throw errorOf(status, clientId);

@@ -5,6 +5,7 @@ import type { Metadata } from "../metadata.ts";
 import { formatOf } from "./content-type.ts";
 import type { CallContext, Method } from "./method.ts";
 import { mapOne, Pull } from "./pull.ts";
+import { finding } from "./status.ts";
 import { accepted, type ServerCall, StatusError } from "./transport.ts";
 
 /** The three names in a `:path` (wire §5): everything before the last dot of the first segment is the service. */
@@ -51,10 +52,8 @@ export function findMethod(methods: ReadonlyMap<string, Method>, service: string
   const known = [...methods.keys()].some((name) => name.startsWith(`${handler}.`));
   const detail = `unknown service ${known ? endpoint : handler}`;
   const names = [...methods.keys()].filter((name) => !name.startsWith("Debug."));
-  throw MicroError.notImplemented(
-    service,
-    `${detail}. ${service || "This server"} has ${names.join(", ") || "no endpoints"}`,
-  );
+  const has = `${service || "This server"} has ${names.join(", ") || "no endpoints"}`;
+  throw finding(MicroError.notImplemented(service, `${detail}. ${has}`));
 }
 
 export interface ServeOptions {
@@ -77,6 +76,8 @@ class ServedContext implements CallContext {
   readonly namespace: string;
   readonly format: Format;
   readonly #call: ServerCall;
+  /** Whether the handler reads what follows the request. */
+  isRestTaken = false;
 
   constructor(call: ServerCall, endpoint: string, { service, account, namespace }: ServeOptions) {
     this.#call = call;
@@ -104,6 +105,7 @@ class ServedContext implements CallContext {
   }
 
   get rest(): AsyncIterable<Uint8Array> {
+    this.isRestTaken = true;
     return this.#call.requests;
   }
 }
@@ -114,8 +116,7 @@ async function serveUnary(call: ServerCall, method: Method, context: ServedConte
   if (request instanceof Promise) request = await request;
   if (request === undefined) throw noMessage(context.service);
   const more = call.read();
-  if (more instanceof Promise ? await isSecond(more) : more !== undefined)
-    throw MicroError.notImplemented(context.service, "the call carried more than one message, and it takes one");
+  if (more instanceof Promise ? await isSecond(more) : more !== undefined) throw secondMessage(context.service);
   let reply = method.handle(method.decode(request, format), context);
   if (reply instanceof Promise) reply = await reply;
   await call.send(method.encode(reply, format));
@@ -138,7 +139,12 @@ async function serveStream(call: ServerCall, method: Method, context: ServedCont
       if (request === undefined) throw noMessage(context.service);
       const replies = await method.handle(method.decode(request, format), context);
       call.sendHeaders({});
-      return sendAll(replies, send);
+      await sendAll(replies, send);
+      if (context.isRestTaken) return;
+      // Not before: a stream to the original's clients must begin without their half-close (wire §0.7).
+      const more = call.read();
+      if (more instanceof Promise ? await isSecond(more) : more !== undefined) throw secondMessage(context.service);
+      return;
     }
     default:
       call.sendHeaders({});
@@ -146,7 +152,7 @@ async function serveStream(call: ServerCall, method: Method, context: ServedCont
   }
 }
 
-/** How long a unary call waits for its half-close before it does without. */
+/** How long a call that takes one message waits for its half-close before it does without. */
 const halfCloseMs = 100;
 
 /** Whether a second message follows. Only the half-close says no; the original's streams to unary endpoints never send it (wire §0.7). */
@@ -160,9 +166,13 @@ async function isSecond(more: Promise<Uint8Array | undefined>): Promise<boolean>
   }
 }
 
-function noMessage(service: string): MicroError {
-  // A cardinality violation (gRPC statuscodes.md), like the one below.
-  return MicroError.notImplemented(service, "the call carried no message, and it takes one");
+// Cardinality violations (gRPC statuscodes.md).
+function noMessage(service: string): StatusError {
+  return finding(MicroError.notImplemented(service, "the call carried no message, and it takes one"));
+}
+
+function secondMessage(service: string): StatusError {
+  return finding(MicroError.notImplemented(service, "the call carried more than one message, and it takes one"));
 }
 
 async function sendAll(values: unknown, send: (value: unknown) => Promise<void>): Promise<void> {

@@ -9,7 +9,7 @@ import { ErrorCode, Prefix } from "./http2/protocol.ts";
 import type { StreamClose, StreamEvents } from "./http2/stream.ts";
 import { MessageQueue } from "./message-queue.ts";
 import { soleMessage } from "./message-reader.ts";
-import { okStatus, statusOf } from "./status.ts";
+import { finding, okStatus, statusOf } from "./status.ts";
 import { accepted, type CallHandler, type ServerCall, type Status } from "./transport.ts";
 
 /** Takes the frames of a call as they come, instead of its messages. */
@@ -401,12 +401,7 @@ function resultOf(value: Uint8Array | undefined): IteratorResult<Uint8Array> {
   return value === undefined ? { value, done: true } : { value, done: false };
 }
 
-/** Micro's error in the message alone: a deadline is the transport's finding, and has no details (gRPC conformance). */
-const deadlineStatus: Status = {
-  code: GrpcStatus.deadlineExceeded,
-  message: JSON.stringify(MicroError.timeout("go.micro.server", "the deadline passed")),
-  trailers: {},
-};
+const { status: deadlineStatus } = finding(MicroError.timeout("go.micro.server", "the deadline passed"));
 
 function gone(close?: StreamClose): Error {
   return new DOMException(

@@ -15,6 +15,11 @@ export function statusOf(reason: unknown, id: string): Status {
   return { code, message, ...details, trailers: {} };
 }
 
+/** What the protocol itself finds wrong with a call: Micro's error in the message alone. Details are for what services say (gRPC conformance). */
+export function finding(error: MicroError): StatusError {
+  return new StatusError({ code: grpcStatusOf(error.code), message: JSON.stringify(error), trailers: {} });
+}
+
 /** A longer detail could be three times its size in percent-encoding, and peers take 64 KiB of trailers at most. */
 const maxDetailBytes = 8192;
 const keptCharacters = 2000;

@@ -69,7 +69,8 @@ export interface ClientCall {
   readonly isCompressed: boolean;
   /** Resolves with the final status; transport failures are a status too. Never rejects. */
   readonly status: Promise<Status>;
-  cancel(): void;
+  /** Ends the call here; `status` says why, by default that it was cancelled. */
+  cancel(status?: Status): void;
 }
 
 export interface SendOptions {

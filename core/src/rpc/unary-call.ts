@@ -31,6 +31,8 @@ export class UnaryCall extends Outgoing implements Timed, MessageSink {
   #isTrailersOnly = false;
   #status: Status = okStatus;
   #isSettled = false;
+  /** The status has come, and the reply is being decompressed. */
+  #isEnding = false;
 
   constructor(
     source: StreamSource,
@@ -140,6 +142,7 @@ export class UnaryCall extends Outgoing implements Timed, MessageSink {
       this.#fail(internal((error as Error).message));
       return;
     }
+    this.#isEnding = true;
     decompress(reply, this.#maxBytes).then(
       (bytes) => this.#succeed(bytes),
       (error) => this.#fail(error instanceof StatusError ? error.status : internal(String(error))),
@@ -174,7 +177,7 @@ export class UnaryCall extends Outgoing implements Timed, MessageSink {
   onWritable(): void {}
 
   protected onOver(close: StreamClose | undefined): void {
-    this.#fail(statusOfClose(close, this.#address, this.#start.deadline));
+    if (!this.#isEnding) this.#fail(statusOfClose(close, this.#address, this.#start.deadline));
   }
 }
 

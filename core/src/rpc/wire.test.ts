@@ -9,6 +9,7 @@ import {
   type IncomingHttpHeaders,
 } from "node:http2";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { depMessages, depPaths, type ServedDep, serveDep } from "../../../testing/src/dep.ts";
 import { frameMessage, readMessages } from "../../../testing/src/grpc-frames.ts";
@@ -161,21 +162,37 @@ describe("our gRPC server", () => {
     }
   });
 
-  it("says that a unary call came without a message", async () => {
-    const stream = open(session, depPaths.call);
-    stream.end();
-    const { status } = await answer(stream);
-    equal(status["grpc-status"], "12");
-    match(decodeURIComponent(String(status["grpc-message"])), /the call carried no message/);
-  });
+  for (const [kind, path, message] of [
+    ["unary call", depPaths.call, depMessages.encode.call({ name: "Jane" })],
+    ["server stream", depPaths.stream, depMessages.encode.stream({ count: 3n })],
+  ] as const) {
+    it(`says that a ${kind} came without a message, and adds no details`, async () => {
+      const stream = open(session, path);
+      stream.end();
+      const { status } = await answer(stream);
+      equal(status["grpc-status"], "12");
+      match(decodeURIComponent(String(status["grpc-message"])), /the call carried no message/);
+      equal(status["grpc-status-details-bin"], undefined);
+    });
 
-  it("says that a unary call came with more than one message", async () => {
-    const stream = open(session, depPaths.call);
-    stream.write(frameMessage(depMessages.encode.call({ name: "Jane" })));
-    stream.end(frameMessage(depMessages.encode.call({ name: "John" })));
-    const { status, messages } = await answer(stream);
+    it(`says that a ${kind} came with more than one message, and adds no details`, async () => {
+      const stream = open(session, path);
+      const answered = answer(stream);
+      stream.write(frameMessage(message));
+      // Apart, so that the second one comes when the first has been read.
+      await delay(20);
+      stream.end(frameMessage(message));
+      const { status } = await answered;
+      equal(status["grpc-status"], "12");
+      match(decodeURIComponent(String(status["grpc-message"])), /more than one message/);
+      equal(status["grpc-status-details-bin"], undefined);
+    });
+  }
+
+  it("adds no details when it has no such method", async () => {
+    const { status } = await answer(open(session, "/dep.Dep/Nope"));
     equal(status["grpc-status"], "12");
-    equal(messages.length, 0);
+    equal(status["grpc-status-details-bin"], undefined);
   });
 
   for (const [header, value] of [

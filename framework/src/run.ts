@@ -71,7 +71,7 @@ export async function run(service: Runnable): Promise<RunningService> {
       await (method.kind === "unary" ? calls.track(serving) : serving);
     },
     // Pages come through the proxy: a browser that a foreign name led here (DNS rebinding) would get past its rules.
-    { address: env.address, web: false },
+    { address: env.address, web: false, log },
   );
   const registration = new Registration(rpc, env, {
     name,

@@ -55,7 +55,7 @@ export async function startPlatform(settings: Settings, log: Log = silent): Prom
   const registry = stack.use(new Registry(drivers.registry, { log }));
   const view = await registry.view();
   const connections = stack.use(new Connections());
-  const ports = await openPorts(settings, stack);
+  const ports = await openPorts(settings, log, stack);
   const runtimeDriver = stack.use(
     new EmbeddedRuntime(
       runtimeOptions({ settings, drivers, auth, registry, view, log, proxyAddress: () => ports.network.address }),
@@ -132,12 +132,12 @@ interface Ports {
 }
 
 /** Binds both gRPC ports first: everything else needs to know the real addresses. Browsers have the proxy's alone. */
-async function openPorts(settings: Settings, stack: AsyncDisposableStack): Promise<Ports> {
+async function openPorts(settings: Settings, log: Log, stack: AsyncDisposableStack): Promise<Ports> {
   const ready = Promise.withResolvers<CallHandler>();
   const handler: CallHandler = async (call) => (await ready.promise)(call);
   const open = async (address: string, what: string, setting: string, web: NonNullable<ListenOptions["web"]>) => {
     try {
-      const listener = await listen(handler, { address, web });
+      const listener = await listen(handler, { address, web, log: log.with({ listener: what }) });
       stack.defer(() => listener.close(graceMs));
       return listener;
     } catch (error) {

@@ -1,13 +1,13 @@
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { HpackDecoder } from "../../core/src/rpc/hpack/index.ts";
 import { frame, RawFlag, type RawFrame, RawType, rawPreface, readFrames } from "./raw-http2-frames.ts";
 
 export interface RawOptions {
   /** The SETTINGS sent first: identifier, value, identifier, value … */
   readonly settings?: readonly number[];
-  /** Whether SETTINGS and PINGs are acknowledged as they come. Default true. */
-  readonly answers?: boolean;
+  /** What is acknowledged as it comes. Default SETTINGS and PINGs. */
+  readonly answers?: "all" | "settings" | "nothing";
 }
 
 export interface Goaway {
@@ -24,14 +24,14 @@ export class RawHttp2 implements Disposable {
   /** What has come, in order. */
   readonly frames: RawFrame[] = [];
   readonly #decoder = new HpackDecoder();
-  readonly #answers: boolean;
+  readonly #answers: "all" | "settings" | "nothing";
   #rest: Buffer = Buffer.alloc(0);
   #block: { readonly frame: RawFrame; readonly pieces: Buffer[] } | undefined;
   #looked = 0;
   #isEnded = false;
   #wake = () => {};
 
-  constructor(socket: Socket, { answers = true }: RawOptions = {}) {
+  constructor(socket: Socket, { answers = "all" }: RawOptions = {}) {
     this.socket = socket;
     this.#answers = answers;
     const ended = () => {
@@ -148,8 +148,10 @@ export class RawHttp2 implements Disposable {
       if (flags & RawFlag.endHeaders) this.#decode();
       if (type === RawType.continuation) return;
     }
-    if (this.#answers && !isAck && type === RawType.settings) this.send(frame(RawType.settings, RawFlag.ack, 0));
-    if (this.#answers && !isAck && type === RawType.ping) this.send(frame(RawType.ping, RawFlag.ack, 0, payload));
+    if (type === RawType.settings && !isAck && this.#answers !== "nothing")
+      this.send(frame(RawType.settings, RawFlag.ack, 0));
+    if (type === RawType.ping && !isAck && this.#answers === "all")
+      this.send(frame(RawType.ping, RawFlag.ack, 0, payload));
     this.frames.push(each);
   }
 
@@ -163,6 +165,37 @@ export class RawHttp2 implements Disposable {
   [Symbol.dispose](): void {
     this.socket.destroy();
   }
+}
+
+/** Listens as a server whose connections `serve` speaks on; the client's preface comes first among the bytes and is cut off. */
+export async function listenRaw(
+  serve: (peer: RawHttp2) => void,
+  options: RawOptions = {},
+): Promise<AsyncDisposable & { readonly address: string }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    socket.once("readable", () => {
+      const greeting: Buffer | null = socket.read(rawPreface.length);
+      const peer = new RawHttp2(socket, options);
+      if (greeting?.equals(rawPreface)) {
+        peer.send(frame(RawType.settings, 0, 0, settingsPayload(options.settings ?? [])));
+        serve(peer);
+      } else socket.destroy();
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const at = server.address();
+  return {
+    address: `127.0.0.1:${typeof at === "object" ? at?.port : 0}`,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
 }
 
 function settingsPayload(pairs: readonly number[]): Buffer {

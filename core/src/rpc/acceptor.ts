@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
+import type { Log } from "../log.ts";
 import { formatAddress } from "./address.ts";
 import type { KeepaliveOptions } from "./http2/keepalive.ts";
 import type { Limits } from "./http2/limits.ts";
+import { ErrorCode } from "./http2/protocol.ts";
 import { ServerConnection } from "./http2/server-connection.ts";
 import type { Requests } from "./requests.ts";
 import type { Http2ServerCall } from "./server-call.ts";
@@ -16,6 +18,7 @@ export interface AcceptorOptions {
   readonly requests: Requests;
   readonly limits: Limits;
   readonly keepalive: KeepaliveOptions;
+  readonly log: Log;
 }
 
 /** One of a server's connections, whatever it speaks. */
@@ -64,7 +67,7 @@ export class Acceptor {
   }
 
   #serveHttp2(socket: Socket, openedMs: number): ServerConnection {
-    const { handler, requests, limits, keepalive } = this.#options;
+    const { handler, requests, limits, keepalive, log } = this.#options;
     const peer = peerOf(socket);
     // Calls begin when all that came with them is there: most have their message by then.
     let begun: Http2ServerCall[] = [];
@@ -86,6 +89,9 @@ export class Acceptor {
         const calls = begun;
         begun = [];
         for (const call of calls) call.run(handler, onDone);
+      },
+      onFailed: (code, reason) => {
+        log[code === ErrorCode.enhanceYourCalm ? "warn" : "debug"]("ended a gRPC connection", { peer, reason });
       },
       onLost: this.#onLost,
     });

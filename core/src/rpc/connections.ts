@@ -97,6 +97,7 @@ export class Connections implements AsyncDisposable {
 
   #forget(address: string, node: NodeConnections): void {
     this.#used.delete(node);
+    if (node.isTaught) return;
     if (this.#nodes.get(address) === node) this.#nodes.delete(address);
     if (this.#last?.node === node) this.#last = undefined;
   }

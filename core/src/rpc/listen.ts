@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions } from "node:tls";
+import { type Log, silent } from "../log.ts";
 import { Acceptor } from "./acceptor.ts";
 import { formatAddress, parseAddress } from "./address.ts";
 import type { KeepaliveOptions } from "./http2/keepalive.ts";
@@ -23,6 +24,8 @@ export interface ListenOptions {
   readonly web?: WebOptions | false;
   /** Connections at once; more are closed as they come. Default 10,000. */
   readonly maxConnections?: number;
+  /** Told of connections that went over a limit, and in `debug` of other mistakes of peers. Says nothing by default. */
+  readonly log?: Log;
 }
 
 const serverKeepalive: KeepaliveOptions = {
@@ -37,14 +40,18 @@ const serverKeepalive: KeepaliveOptions = {
  * `handler`. Rejects when the address can't be bound.
  */
 export async function listen(handler: CallHandler, options: ListenOptions): Promise<Listener> {
+  const limits = { ...defaultLimits, ...options.limits };
   const server =
-    options.tls === undefined ? createServer() : createTlsServer({ ...options.tls, ALPNProtocols: ["h2", "http/1.1"] });
+    options.tls === undefined
+      ? createServer()
+      : createTlsServer({ ...options.tls, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: limits.handshakeMs });
   server.maxConnections = options.maxConnections ?? 10_000;
   const acceptor = new Acceptor({
     handler,
     requests: new Requests(options.maxMessageBytes ?? defaultMaxMessageBytes, options.web ?? {}),
-    limits: { ...defaultLimits, ...options.limits },
+    limits,
     keepalive: { ...serverKeepalive, ...options.keepalive },
+    log: options.log ?? silent,
   });
   const onSocket = (socket: Socket) => acceptor.accept(socket);
   server.on(options.tls === undefined ? "connection" : "secureConnection", onSocket);

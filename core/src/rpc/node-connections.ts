@@ -44,12 +44,15 @@ export class NodeConnections implements StreamSource {
   #newest: { readonly connection: ClientConnection; readonly sinceMs: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
+  /** Doubled each time that the server finds itself asked too often (gRPC A8). */
+  #keepaliveAfterMs: number;
 
   /** Throws 400 for a malformed address. */
   constructor(address: string, options: NodeOptions) {
     this.#target = targetOf(address);
     this.#options = options;
     this.#backoff = new Backoff(options.backoffMs, options.maxBackoffMs);
+    this.#keepaliveAfterMs = options.keepalive.afterMs;
   }
 
   get authority(): string {
@@ -58,6 +61,11 @@ export class NodeConnections implements StreamSource {
 
   get isTls(): boolean {
     return this.#target.isTls;
+  }
+
+  /** Something was learnt about the server that later connections have to know. */
+  get isTaught(): boolean {
+    return this.#keepaliveAfterMs !== this.#options.keepalive.afterMs;
   }
 
   open(call: Outgoing): void {
@@ -113,6 +121,10 @@ export class NodeConnections implements StreamSource {
     this.#options.onUsed(this);
     this.#attempt = new ConnectAttempt(this.#target, {
       ...this.#options,
+      keepalive: { ...this.#options.keepalive, afterMs: this.#keepaliveAfterMs },
+      onTooManyPings: () => {
+        this.#keepaliveAfterMs *= 2;
+      },
       onReady: (connection) => this.#onReady(connection),
       onFailed: (message) => this.#onFailed(message),
       onRoom: (connection) => this.#onRoom(connection),

@@ -119,7 +119,8 @@ async function serveUnary(call: ServerCall, method: Method, context: ServedConte
   if (more instanceof Promise ? await isSecond(more) : more !== undefined) throw secondMessage(context.service);
   let reply = method.handle(method.decode(request, format), context);
   if (reply instanceof Promise) reply = await reply;
-  await call.send(method.encode(reply, format));
+  // Nothing follows, so nothing waits: a caller that doesn't take its reply keeps no handler (limits.stallMs ends its call).
+  void call.send(method.encode(reply, format));
 }
 
 async function serveStream(call: ServerCall, method: Method, context: ServedContext): Promise<void> {
@@ -133,7 +134,8 @@ async function serveStream(call: ServerCall, method: Method, context: ServedCont
     );
   switch (method.kind) {
     case "client":
-      return send(await method.handle(decoded(), context));
+      void send(await method.handle(decoded(), context));
+      return;
     case "server": {
       const request = await call.read();
       if (request === undefined) throw noMessage(context.service);

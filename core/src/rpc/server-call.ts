@@ -56,7 +56,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   #isCompressing = false;
   #announcesGzip = false;
   /** Messages being compressed: what is sent behind them waits. */
-  #sending: Promise<void> | undefined;
+  #sending: Promise<unknown> | undefined;
   #drained: { resolve(): void; readonly promise: Promise<void> } | undefined;
 
   constructor(
@@ -235,21 +235,22 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
 
   send(message: Uint8Array): Promise<void> {
     if (!this.#areHeadersSent) this.sendHeaders({});
-    if (this.#isOver || this.stream.isClosed) return Promise.reject(gone());
+    if (this.#isOver || this.stream.isClosed) return heeded(Promise.reject(gone()));
     if (!this.#isCompressing && this.#sending === undefined) return this.#sendNow(message, false);
     const before = this.#sending ?? accepted;
     const bytes = this.#isCompressing ? compress(message) : message;
     const isCompressed = this.#isCompressing;
-    const sending = before.then(async () => await this.#sendNow(await bytes, isCompressed));
+    // In an object, so that what is sent next waits for the compressor and not for the caller to read.
+    const sending = before.then(async () => ({ room: this.#sendNow(await bytes, isCompressed) }));
     this.#sending = sending;
     sending.then(
       () => this.#sent(sending),
       () => this.#sent(sending),
     );
-    return sending;
+    return heeded(sending.then(({ room }) => room));
   }
 
-  #sent(sending: Promise<void>): void {
+  #sent(sending: Promise<unknown>): void {
     if (this.#sending === sending) this.#sending = undefined;
   }
 
@@ -410,4 +411,10 @@ function gone(close?: StreamClose): Error {
       : `the caller went away: ${close.message}`,
     "AbortError",
   );
+}
+
+/** The promise, which nobody has to look at. */
+function heeded<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }

@@ -36,7 +36,10 @@ export interface ServerCall {
   sendHeaders(metadata: Metadata): void;
   /** From here on messages are compressed, or not; does nothing unless the caller takes gzip. Announced with the response headers. */
   compress(on: boolean): void;
-  /** Resolves when the transport can take more, and is `accepted` when it can at once; until then the message must not change. */
+  /**
+   * Resolves when the transport can take more, and is `accepted` when it can at once; until then the message must not change. Rejects when
+   * the call is over, and may be left alone by who sends nothing more.
+   */
   send(message: Uint8Array): Promise<void>;
 }
 

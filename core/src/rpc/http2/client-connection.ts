@@ -10,6 +10,8 @@ export interface ClientConnectionOptions extends ConnectionOptions {
   readonly idleMs: number;
   /** There may be room for another stream; told first when the server has sent its SETTINGS. */
   onRoom(connection: ClientConnection): void;
+  /** The server says that it is asked too often whether it is there. */
+  onTooManyPings(): void;
   onLost(connection: ClientConnection, message: string, error: Error | undefined): void;
 }
 
@@ -102,7 +104,7 @@ export class ClientConnection extends Connection {
   /** Streams above the last one taken were not worked on: they may be tried again (RFC 9113 §6.8). */
   onGoaway(lastStreamId: number, code: number, message: string): void {
     const text = `the server is going away (${errorName(code)}${message ? `: ${message}` : ""})`;
-    if (code === ErrorCode.enhanceYourCalm && message === "too_many_pings") this.keepalive.slowDown();
+    if (code === ErrorCode.enhanceYourCalm && message === "too_many_pings") this.#options.onTooManyPings();
     for (const stream of this.streams.values()) {
       if (stream.id <= lastStreamId) continue;
       stream.close({ code, message: text, isRemote: true, isConnectionLost: false, isUnprocessed: true });

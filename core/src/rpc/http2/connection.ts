@@ -59,6 +59,8 @@ export abstract class Connection implements Receiver {
   readonly #openedMs: number;
   readonly #resets: Allowance;
   #idleFrames = 0;
+  #unfinished: object | undefined;
+  #unfinishedSinceMs = 0;
   readonly #turns: Turns;
 
   constructor(socket: Socket, options: ConnectionOptions) {
@@ -88,6 +90,8 @@ export abstract class Connection implements Receiver {
   abstract onGoaway(lastStreamId: number, code: number, message: string): void;
   /** Called once, when the connection is gone. */
   protected abstract onLost(message: string, error: Error | undefined): void;
+  /** This side ends the connection because of what the peer did. */
+  protected onFailed(_code: number, _message: string): void {}
   /** This side has ended a stream that the peer hasn't. */
   abstract onLocalEnd(stream: Stream): void;
   abstract onRoom(): void;
@@ -104,6 +108,10 @@ export abstract class Connection implements Receiver {
   receive(chunk: Buffer): void {
     if (this.isClosed) return;
     this.keepalive.heard();
+    if (this.output.pendingBytes > this.limits.maxPendingBytes) {
+      this.#cutOff();
+      return;
+    }
     try {
       this.#parser.push(chunk);
     } catch (error) {
@@ -173,6 +181,7 @@ export abstract class Connection implements Receiver {
   /** Ends the connection with GOAWAY because of what the peer did. */
   fail(code: number, message: string, debugData = message): void {
     if (this.isClosed) return;
+    this.onFailed(code, message);
     this.goaway(code, debugData);
     this.end(`${errorName(code)}: ${message}`);
   }
@@ -184,6 +193,12 @@ export abstract class Connection implements Receiver {
     this.output.end();
     setTimeout(() => this.socket.destroy(), lingerMs).unref();
     this.lost(message);
+  }
+
+  #cutOff(): void {
+    const message = `the peer doesn't read what it asked for ${limitsText(this.limits, "stallMs", "maxPendingBytes")}`;
+    this.onFailed(ErrorCode.enhanceYourCalm, message);
+    this.destroy(message);
   }
 
   /** Cuts the connection. */
@@ -215,8 +230,7 @@ export abstract class Connection implements Receiver {
   /** Once a second: what took too long. */
   onSweep(nowMs: number): void {
     const { limits } = this;
-    const { handshakeMs, stallMs, maxPendingBytes } = limits;
-    const { pendingBytes, lastProgressMs } = this.output;
+    const { handshakeMs, stallMs } = limits;
     const isLate = (sinceMs: number, limitMs: number) => sinceMs > 0 && nowMs - sinceMs > limitMs;
     if ((!this.isReady || this.unackedSettings > 0) && isLate(this.#openedMs, handshakeMs))
       this.fail(ErrorCode.settingsTimeout, `no preface and settings in time ${limitsText(limits, "handshakeMs")}`);
@@ -225,13 +239,24 @@ export abstract class Connection implements Receiver {
         ErrorCode.enhanceYourCalm,
         `a header block wasn't finished in time ${limitsText(limits, "handshakeMs")}`,
       );
-    else if (pendingBytes > maxPendingBytes || (pendingBytes > 0 && isLate(lastProgressMs, stallMs)))
-      this.destroy(`the peer doesn't read what it asked for ${limitsText(limits, "stallMs", "maxPendingBytes")}`);
+    else if (this.#isFrameLate(nowMs))
+      this.fail(ErrorCode.enhanceYourCalm, `a frame wasn't finished in time ${limitsText(limits, "stallMs")}`);
+    else if (isLate(this.output.stalledSinceMs, stallMs)) this.#cutOff();
     else {
       for (const stream of this.streams.values())
         if (stream.isEnding && isLate(stream.stalledSinceMs, stallMs))
           stream.reset(ErrorCode.cancel, `the peer stopped reading ${limitsText(limits, "stallMs")}`);
       this.keepalive.check(nowMs);
     }
+  }
+
+  /** Looks only once a second, so that a frame in two pieces costs nothing for being watched. */
+  #isFrameLate(nowMs: number): boolean {
+    const { unfinished } = this.#parser;
+    if (unfinished !== this.#unfinished) {
+      this.#unfinished = unfinished;
+      this.#unfinishedSinceMs = nowMs;
+    }
+    return unfinished !== undefined && nowMs - this.#unfinishedSinceMs > this.limits.stallMs;
   }
 }

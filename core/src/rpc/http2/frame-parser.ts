@@ -20,9 +20,9 @@ export class FrameParser {
     this.#sink = sink;
   }
 
-  /** Whether the peer stopped in the middle of a frame. */
-  get isInsideFrame(): boolean {
-    return this.#partial !== undefined;
+  /** The frame of which a part has come, told by its identity; undefined between frames. */
+  get unfinished(): object | undefined {
+    return this.#partial;
   }
 
   /** Passes on no more frames. */

@@ -27,7 +27,6 @@ const maxStrikes = 2;
 export class Keepalive {
   readonly #connection: Asked;
   readonly #options: KeepaliveOptions;
-  #afterMs: number;
   #heardMs = Date.now();
   #askedMs: number | undefined;
   #lastPingMs = 0;
@@ -37,7 +36,6 @@ export class Keepalive {
   constructor(connection: Asked, options: KeepaliveOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#afterMs = options.afterMs;
   }
 
   /** Something came from the peer. */
@@ -50,11 +48,6 @@ export class Keepalive {
   sent(): void {
     this.#strikes = 0;
     this.#lastPingMs = 0;
-  }
-
-  /** Asks half as often from now on, as a server that answered `too_many_pings` wants (gRPC A8). */
-  slowDown(): void {
-    this.#afterMs *= 2;
   }
 
   /** Asks once now and calls back when the answer is there. */
@@ -84,13 +77,13 @@ export class Keepalive {
   }
 
   check(nowMs: number): void {
-    const { timeoutMs, withoutCalls } = this.#options;
+    const { afterMs, timeoutMs, withoutCalls } = this.#options;
     if (this.#askedMs !== undefined) {
       if (nowMs - this.#askedMs >= timeoutMs)
         this.#connection.fail(ErrorCode.noError, `no answer to a PING (keepalive.timeoutMs = ${timeoutMs})`);
       return;
     }
-    if (nowMs - this.#heardMs < this.#afterMs || !(withoutCalls || this.#connection.streams.size > 0)) return;
+    if (nowMs - this.#heardMs < afterMs || !(withoutCalls || this.#connection.streams.size > 0)) return;
     this.#askedMs = nowMs;
     this.#connection.writer.ping(question, 0, false);
   }

@@ -16,7 +16,7 @@ export interface Limits {
   readonly maxHeaderBlockBytes: number;
   /** CONTINUATION frames of one header block. Default 32. */
   readonly maxContinuations: number;
-  /** Until the peer has sent its preface and SETTINGS and acknowledged ours. Default 10 s. */
+  /** Until the peer has finished the TLS handshake, sent its preface and SETTINGS, and acknowledged ours; also a header block. Default 10 s. */
   readonly handshakeMs: number;
   /** Calls that the peer resets, or makes this side reset, before they are answered: so many at once … Default 1,000. */
   readonly resetBurst: number;
@@ -29,9 +29,9 @@ export interface Limits {
    * received, stands against four of them. Default 2,000.
    */
   readonly idleFrameBurst: number;
-  /** A peer that takes nothing of what waits for it for so long is cut off. Default 60 s. */
+  /** A peer that takes nothing of what waits for it, or leaves a frame unfinished, for so long is cut off. Default 60 s. */
   readonly stallMs: number;
-  /** Bytes that wait for a peer that doesn't read its control frames, over which it is cut off. Default 8 MiB. */
+  /** Bytes that wait for a peer that asks for answers and doesn't read them, over which it is cut off. Default 8 MiB. */
   readonly maxPendingBytes: number;
   /** Received bytes of messages that aren't whole yet; a call that takes the connection over it ends with RESOURCE_EXHAUSTED. Default 256 MiB. */
   readonly maxAssemblyBytes: number;

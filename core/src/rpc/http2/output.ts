@@ -33,8 +33,7 @@ export class Output {
   #isOpen = false;
   #isEnding = false;
   #isDestroyed = false;
-  /** When the socket took something last, while something waits; milliseconds of `Date.now()`. */
-  lastProgressMs = 0;
+  #progressMs = 0;
 
   /** `onDrain` is called when the socket has caught up after `isFull`. */
   constructor(socket: Socket, onDrain: () => void) {
@@ -51,6 +50,11 @@ export class Output {
   /** Bytes that wait for the socket. */
   get pendingBytes(): number {
     return this.#writingBytes + this.used;
+  }
+
+  /** When the socket took something last, in milliseconds of `Date.now()`; 0 while it has nothing to take. */
+  get stalledSinceMs(): number {
+    return this.#writing.length === 0 ? 0 : this.#progressMs;
   }
 
   get isFull(): boolean {
@@ -94,7 +98,7 @@ export class Output {
     this.slab = empty;
     this.used = 0;
     if (this.#isDestroyed || this.#isEnding) return;
-    if (this.#writing.length === 0) this.lastProgressMs = Date.now();
+    if (this.#writing.length === 0) this.#progressMs = Date.now();
     this.#writing.push(slab);
     this.#writingBytes += used;
     this.#sizes.push(used);
@@ -109,7 +113,7 @@ export class Output {
     if (slab === undefined || size === undefined) return;
     const wasFull = this.#writingBytes >= fullBytes / 2;
     this.#writingBytes -= size;
-    this.lastProgressMs = Date.now();
+    this.#progressMs = Date.now();
     if (spareSlabs.length < maxSpareSlabs) spareSlabs.push(slab);
     if (wasFull && this.#writingBytes < fullBytes / 2 && !this.#isDestroyed) this.#onDrain();
   }

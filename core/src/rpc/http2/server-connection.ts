@@ -11,6 +11,8 @@ export interface ServerConnectionOptions extends ConnectionOptions {
   onRequest(stream: Stream, head: RequestHead, fields: string[]): StreamEvents;
   /** The chunk from the socket is worked through: what was put off until then may be done. */
   onTurnEnd(): void;
+  /** The connection is ended because of what the client did; `code` is one of RFC 9113 §7. */
+  onFailed(code: number, message: string): void;
   onLost(connection: ServerConnection): void;
 }
 
@@ -166,6 +168,10 @@ export class ServerConnection extends Connection {
   onRoom(): void {
     if (this.isDraining && this.streams.size === 0 && !this.isClosed && this.#lastTaken !== maxStreamId)
       this.end("the server is shutting down");
+  }
+
+  protected override onFailed(code: number, message: string): void {
+    this.#options.onFailed(code, message);
   }
 
   protected onLost(): void {

@@ -1,5 +1,5 @@
 import { GrpcStatus, MicroError } from "../errors.ts";
-import { isMetadataKey, type Metadata } from "../metadata.ts";
+import { emptyMetadata, isMetadataKey, type Metadata } from "../metadata.ts";
 import { earlierTimeoutMs, formatGrpcTimeout } from "./deadline.ts";
 import { decodeStatusMessage, encodeStatusMessage } from "./status.ts";
 import type { CallStart, Status } from "./transport.ts";
@@ -174,7 +174,7 @@ function knownName(key: string): KnownName {
 
 /** The metadata in a header list: reserved and malformed keys left out, repeated ones joined with ", ". */
 export function metadataOf(fields: readonly string[], from = 0): Metadata {
-  const metadata: Record<string, string> = Object.create(null);
+  const metadata = emptyMetadata();
   for (let at = from; at < fields.length; at += 2) {
     const key = fields[at] as string;
     const value = fields[at + 1] as string;

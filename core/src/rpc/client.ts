@@ -207,6 +207,24 @@ export class RpcClient implements AsyncDisposable {
 
 /** `/service.Handler/Method` (wire §2.1). */
 export function pathOf(service: string, endpoint: string): string {
+  let paths = knownPaths.get(endpoint);
+  const known = paths?.get(service);
+  if (known !== undefined) return known;
+  const path = joinPath(service, endpoint);
+  if (paths === undefined || paths.size >= maxKnownPaths) {
+    if (knownPaths.size >= maxKnownPaths) knownPaths.clear();
+    paths = new Map();
+    knownPaths.set(endpoint, paths);
+  }
+  paths.set(service, path);
+  return path;
+}
+
+/** Paths by endpoint and service: one text for all calls is also found faster in the header table. */
+const knownPaths = new Map<string, Map<string, string>>();
+const maxKnownPaths = 1000;
+
+function joinPath(service: string, endpoint: string): string {
   const dot = endpoint.indexOf(".");
   if (dot <= 0 || dot !== endpoint.lastIndexOf(".")) {
     throw MicroError.badRequest(

@@ -122,7 +122,7 @@ export const cases: Readonly<Record<string, Case>> = {
 };
 
 /** What a server has to pass that can write compressed messages. */
-const serverCompressionCases: Readonly<Record<string, Case>> = {
+export const serverCompressionCases: Readonly<Record<string, Case>> = {
   server_compressed_unary: async (client) => {
     for (const value of [true, false]) {
       const stream = client.open(unaryCall);

@@ -18,6 +18,11 @@ export function referee(name: string): Referee {
   return found(name, join(cache, "bin", name), "tools/referees.sh brings it");
 }
 
+/** The Python of `tools/referees.sh`, which has grpcio. Throws under CI when it isn't there. */
+export function refereePython(): Referee {
+  return found("Python with grpcio", join(cache, "python", "bin", "python"), "tools/referees.sh brings it");
+}
+
 function found(name: string, path: string | undefined, remedy: string): Referee {
   if (path !== undefined && isProgram(path)) return { path, skip: false };
   const reason = `there is no ${name} here: ${remedy}`;

@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 
 /** A program of others that our own is judged by. */
 export interface Referee {
@@ -21,6 +21,12 @@ export function referee(name: string): Referee {
 /** The Python of `tools/referees.sh`, which has grpcio. Throws under CI when it isn't there. */
 export function refereePython(): Referee {
   return found("Python with grpcio", join(cache, "python", "bin", "python"), "tools/referees.sh brings it");
+}
+
+/** Finds a program of the system, by the Debian package that has it. Throws under CI when it isn't there. */
+export function installed(name: string, debian: string): Referee {
+  const places = (process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, name));
+  return found(name, places.find(isProgram), `it is in the package ${debian}`);
 }
 
 function found(name: string, path: string | undefined, remedy: string): Referee {

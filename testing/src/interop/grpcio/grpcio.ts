@@ -21,7 +21,7 @@ export interface PythonMessages extends AsyncDisposable {
   readonly folder: string;
 }
 
-export async function compileForPython(): Promise<PythonMessages> {
+async function compileForPython(): Promise<PythonMessages> {
   const out = await mkdtemp(join(tmpdir(), "micro-grpcio-"));
   const protoc = createRequire(import.meta.url).resolve("protoc/protoc.cjs");
   await run(process.execPath, [protoc, `--proto_path=${protos}`, `--python_out=${out}`, "interop.proto"]);

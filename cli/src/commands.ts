@@ -9,6 +9,10 @@ interface Entry {
 /** Every built-in command, in the order of the help. */
 export const commands: Readonly<Record<string, Entry>> = {
   auth: { summary: "Manage accounts and rules", load: async () => (await import("./commands/auth.ts")).auth },
+  broker: {
+    summary: "Publish and subscribe to messages",
+    load: async () => (await import("./commands/broker.ts")).broker,
+  },
   call: { summary: "Call a service", load: async () => (await import("./commands/call.ts")).call },
   config: { summary: "Manage configuration values", load: async () => (await import("./commands/config.ts")).config },
   dev: { summary: "Run a service, reload it on each save", load: async () => (await import("./commands/dev.ts")).dev },

@@ -63,7 +63,9 @@ export async function startPlatform(settings: Settings, log: Log = silent): Prom
   );
   const blockList = new BlockList(drivers.blockList);
   await blockList.refresh();
-  const core = new CoreServices(coreMethods(drivers, auth, registry, runtimeDriver, blockList, ports.network.address));
+  const core = new CoreServices(
+    coreMethods(drivers, auth, registry, runtimeDriver, blockList, ports.network.address, log),
+  );
   await core.register(registry, ports.network.address, version);
   const health = new Health();
   const router = new RegistryRouter(view);
@@ -158,6 +160,7 @@ function coreMethods(
   runtime: EmbeddedRuntime,
   blockList: BlockList,
   address: string,
+  log: Log,
 ) {
   const network = new Network(
     new EmbeddedNetwork(drivers.registry, {
@@ -172,7 +175,7 @@ function coreMethods(
     api: [...apiMethods(blockList), ...debug],
     auth: [...authMethods(auth), ...debug],
     broker: [...brokerMethods(new Broker(drivers.broker)), ...debug],
-    config: [...configMethods(new Config(drivers.config)), ...debug],
+    config: [...configMethods(new Config(drivers.config), log), ...debug],
     events: [...eventsMethods(new Events(drivers.events)), ...debug],
     network: [...networkMethods(network), ...debug],
     proxy: [...debug],

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Auth, authMethods } from "@microts/blocks/auth";
+import { Broker, brokerMethods } from "@microts/blocks/broker";
 import { Config, configMethods } from "@microts/blocks/config";
 import { type Endpoint, Registry, registryMethods, type Value } from "@microts/blocks/registry";
 import { Runtime, runtimeMethods } from "@microts/blocks/runtime";
@@ -10,6 +11,7 @@ import { authorizationKey, MicroError, namespaceKey, writeLocalCredentials } fro
 import { findMethod, listen, type Method, type MethodKind, parsePath, serveMethod } from "@microts/core/rpc";
 import {
   EmbeddedAuth,
+  EmbeddedBroker,
   EmbeddedConfig,
   EmbeddedRegistry,
   generateSigningKeys,
@@ -60,6 +62,7 @@ export async function serveCore(): Promise<CoreServer> {
   const hello = helloworld(requests);
   const services: Readonly<Record<string, readonly Method[]>> = {
     auth: authMethods(auth),
+    broker: brokerMethods(new Broker(new EmbeddedBroker())),
     config: configMethods(config),
     registry: registryMethods(registry),
     runtime: runtimeMethods(new Runtime(platform.runtime)),

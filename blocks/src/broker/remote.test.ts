@@ -6,13 +6,12 @@ import { Broker, brokerMethods, RemoteBroker } from "./index.ts";
 
 describe("RemoteBroker", () => {
   brokerConformance(it, {
-    oneNamespace: "a connection is signed in to one namespace",
     async open() {
       const driver = new EmbeddedBroker();
       const served = await serveMethods("broker", brokerMethods(new Broker(driver)), {
-        account: { ...testAdmin, issuer: "acme" },
+        account: testAdmin,
       });
-      const remote = new RemoteBroker(served.rpc, "acme");
+      const remote = new RemoteBroker(served.rpc, "micro");
       remote[Symbol.asyncDispose] = async () => {
         await served[Symbol.asyncDispose]();
         await driver[Symbol.asyncDispose]();

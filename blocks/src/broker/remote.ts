@@ -1,11 +1,10 @@
-import { MicroError } from "@microts/core";
 import { encodeMessage } from "@microts/core/codec";
 import type { RpcClient } from "@microts/core/rpc";
 import { SubscribeRequestSchema } from "@microts/proto/broker";
 import type { BrokerDriver, BrokerMessage, Subscription } from "./driver.ts";
 import { decodeDelivery, encodePublish, topicHeader } from "./wire.ts";
 
-/** The platform's broker over RPC. The namespace of topics is that of the account the client signs in with; another can't be reached. */
+/** The platform's broker over RPC. Namespaces other than that of the account are for admins and services of `micro`. */
 export class RemoteBroker implements BrokerDriver {
   readonly name = "remote";
   readonly #rpc: RpcClient;
@@ -18,8 +17,8 @@ export class RemoteBroker implements BrokerDriver {
   }
 
   async publish(namespace: string, message: BrokerMessage, signal: AbortSignal): Promise<void> {
-    this.#check(namespace, "broker.Broker.Publish");
-    await this.#rpc.unary("broker", "Broker.Publish", encodePublish(message.topic, message), { signal });
+    const request = encodePublish(message.topic, message, this.#named(namespace));
+    await this.#rpc.unary("broker", "Broker.Publish", request, { signal });
   }
 
   async subscribe(
@@ -27,21 +26,13 @@ export class RemoteBroker implements BrokerDriver {
     { topic, queue, whenSlow }: Subscription,
     signal: AbortSignal,
   ): Promise<AsyncIterable<BrokerMessage>> {
-    this.#check(namespace, "broker.Broker.Subscribe");
-    const request = encodeMessage(
-      SubscribeRequestSchema,
-      { topic, queue, disconnectWhenSlow: whenSlow === "disconnect" },
-      "proto",
-    );
+    const wanted = { topic, queue, disconnectWhenSlow: whenSlow === "disconnect", namespace: this.#named(namespace) };
+    const request = encodeMessage(SubscribeRequestSchema, wanted, "proto");
     return messagesOf(await this.#rpc.openStream("broker", "Broker.Subscribe", request, { signal }), topic, signal);
   }
 
-  #check(namespace: string, id: string): void {
-    if (namespace === this.#namespace) return;
-    throw MicroError.forbidden(
-      id,
-      `topics of "${namespace}" can't be reached: this client is signed in to "${this.#namespace}"`,
-    );
+  #named(namespace: string): string {
+    return namespace === this.#namespace ? "" : namespace;
   }
 
   /** The RPC client is its owner's to close. */

@@ -65,6 +65,30 @@ describe("broker.Broker over RPC", () => {
     assert.equal(new TextDecoder().decode((await first(messages))?.body), "ours");
   });
 
+  it("takes another namespace from admins of micro alone", async () => {
+    const driver = new EmbeddedBroker();
+    await using acme = await serve(jane, driver);
+    await using micro = await serve(testAdmin, driver);
+    const heard = await openStream(BrokerService.method.subscribe, acme.rpc, "broker", { topic: "orders" });
+    const wanted = { topic: "orders", namespace: "acme" };
+    const told = await openStream(BrokerService.method.subscribe, micro.rpc, "broker", wanted);
+    await micro.client.publish({ topic: "orders", message: { body: new TextEncoder().encode("micro's own") } });
+    await micro.client.publish({ ...wanted, message: { body: new TextEncoder().encode("acme's") } });
+    for (const messages of [heard, told])
+      assert.equal(new TextDecoder().decode((await first(messages))?.body), "acme's");
+    for (const account of [
+      { ...jane, issuer: "umbrella", scopes: ["admin"] },
+      { ...testAdmin, scopes: [] },
+    ]) {
+      await using stranger = await serve(account, driver);
+      await assert.rejects(
+        stranger.client.publish({ ...wanted, message: {} }),
+        fails(403, /access denied to namespace/),
+      );
+      await assert.rejects(first(stranger.client.subscribe(wanted)), fails(403, /access denied to namespace/));
+    }
+  });
+
   it("needs an account, a topic and a message", async () => {
     await using nobody = await serve(undefined);
     await assert.rejects(nobody.client.publish({ topic: "orders", message: {} }), fails(401, /an account is required/));

@@ -1,4 +1,4 @@
-import { authorizationKey, MicroError, requireAccount } from "@microts/core";
+import { type Account, authorizationKey, MicroError, requireAccount, requireMember } from "@microts/core";
 import { type Method, methodsOf } from "@microts/core/rpc";
 import { Broker as BrokerService } from "@microts/proto/broker";
 import type { Broker } from "./broker.ts";
@@ -7,28 +7,35 @@ import { decodePublish, encodeDelivery, topicHeader } from "./wire.ts";
 
 /**
  * The endpoints of `broker.Broker` (wire §13). Anybody signed in may use the topics of their own namespace, which is their account's issuer
- * and not the one the call acts in (wire §11).
+ * and not the one the call acts in (wire §11); another has to be named in the request, by an admin or service of `micro`.
  */
 export function brokerMethods(broker: Broker): Method[] {
   const methods = methodsOf(BrokerService, {
-    async publish({ topic, message }, { account, metadata, signal }) {
+    async publish({ topic, message, namespace: named }, { account, metadata, signal }) {
       const id = "broker.Broker.Publish";
-      const { issuer } = requireAccount(account, id);
+      const namespace = admitted(account, named, id);
       if (message === undefined) throw MicroError.badRequest(id, "Missing message");
       const header = completed(message.header, topic, metadata);
-      await broker.publish(topic, message.body, { namespace: issuer, header, signal });
+      await broker.publish(topic, message.body, { namespace, header, signal });
       return {};
     },
-    async subscribe({ topic, queue, disconnectWhenSlow }, { account, signal }) {
-      const { issuer } = requireAccount(account, "broker.Broker.Subscribe");
+    async subscribe({ topic, queue, disconnectWhenSlow, namespace: named }, { account, signal }) {
+      const namespace = admitted(account, named, "broker.Broker.Subscribe");
       const whenSlow = disconnectWhenSlow ? "disconnect" : "drop";
-      return broker.subscribe(topic, { namespace: issuer, queue, whenSlow, signal });
+      return broker.subscribe(topic, { namespace, queue, whenSlow, signal });
     },
   });
   return methods.map((method) => {
     if (method.name === "Broker.Publish") return { ...method, decode: decodePublish };
     return { ...method, encode: (value, format) => encodeDelivery(value as BrokerMessage, format) };
   });
+}
+
+function admitted(account: Account | undefined, named: string, id: string): string {
+  const { issuer } = requireAccount(account, id);
+  if (named === "" || named === issuer) return issuer;
+  requireMember(account, named, id);
+  return named;
 }
 
 /**

@@ -23,15 +23,20 @@ function plain({ header, body }: { header: Readonly<Record<string, string>>; bod
 describe("the broker's own codec", () => {
   it("writes what the general one reads, and reads what that writes", () => {
     fc.assert(
-      fc.property(text, contents, (topic, message) => {
+      fc.property(text, contents, text, (topic, message, namespace) => {
         const wanted = plain(message);
         assert.deepEqual(plain(fromBinary(MessageSchema, encodeDelivery(message, "proto"))), wanted);
         assert.deepEqual(plain(decodeDelivery(encodeMessage(MessageSchema, message, "proto"), "proto")), wanted);
-        const request = fromBinary(PublishRequestSchema, encodePublish(topic, message));
+        const request = fromBinary(PublishRequestSchema, encodePublish(topic, message, namespace));
         assert.equal(request.topic, topic);
+        assert.equal(request.namespace, namespace);
         assert.deepEqual(plain(request.message ?? message), wanted);
-        const read = decodePublish(encodeMessage(PublishRequestSchema, { topic, message }, "proto"), "proto");
+        const read = decodePublish(
+          encodeMessage(PublishRequestSchema, { topic, message, namespace }, "proto"),
+          "proto",
+        );
         assert.equal(read.topic, topic);
+        assert.equal(read.namespace, namespace);
         assert.deepEqual(plain(read.message ?? message), wanted);
       }),
       { numRuns: 1_000 },
@@ -69,7 +74,7 @@ describe("the broker's own codec", () => {
       undefined,
     );
     const empty = { header: {}, body: new Uint8Array() };
-    assert.equal(decodePublish(encodePublish("t", empty), "proto").message?.body.length, 0);
+    assert.equal(decodePublish(encodePublish("t", empty, ""), "proto").message?.body.length, 0);
   });
 
   it("makes the bytes of a message once for all its subscribers", () => {

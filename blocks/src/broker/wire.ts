@@ -10,6 +10,7 @@ type Content = Pick<BrokerMessage, "header" | "body">;
 export interface PublishRequest {
   readonly topic: string;
   readonly message?: Content | undefined;
+  readonly namespace: string;
 }
 
 /** Says where a message was published, in its header, as in the original. */
@@ -34,14 +35,18 @@ export function decodeDelivery(bytes: Uint8Array, format: Format): Content {
   return read ?? decodeMessage(MessageSchema, bytes, format);
 }
 
-export function encodePublish(topic: string, message: Content): Uint8Array {
+/** `namespace` "" is the account's own. */
+export function encodePublish(topic: string, message: Content, namespace: string): Uint8Array {
   const inner = writeMessage(message);
-  const name = Buffer.from(topic);
-  const out = Buffer.allocUnsafe(fieldSize(name.length) + fieldSize(inner.length));
-  let at = writeLength(out, 0x0a, name.length, 0);
-  at += name.copy(out, at);
+  const topicSize = Buffer.byteLength(topic);
+  const tenantSize = Buffer.byteLength(namespace);
+  const tenantField = tenantSize === 0 ? 0 : fieldSize(tenantSize);
+  const out = Buffer.allocUnsafe(fieldSize(topicSize) + fieldSize(inner.length) + tenantField);
+  let at = writeLength(out, 0x0a, topicSize, 0);
+  at += out.write(topic, at);
   at = writeLength(out, 0x12, inner.length, at);
-  inner.copy(out, at);
+  at += inner.copy(out, at);
+  if (tenantSize > 0) out.write(namespace, writeLength(out, 0x1a, tenantSize, at));
   return out;
 }
 
@@ -120,23 +125,23 @@ function readText(bytes: Buffer, length: number): string | undefined {
 }
 
 function readPublish(bytes: Buffer): PublishRequest | undefined {
-  let topic = "";
+  let topic: string | undefined = "";
+  let namespace: string | undefined = "";
   let message: Content | undefined;
   cursor = 0;
   while (cursor < bytes.length) {
     const tag = bytes[cursor++];
     const length = readLength(bytes, bytes.length);
     if (length < 0) return undefined;
-    if (tag === 0x0a) {
-      const text = readText(bytes, length);
-      if (text === undefined) return undefined;
-      topic = text;
-    } else if (tag === 0x12 && message === undefined) {
+    if (tag === 0x0a) topic = readText(bytes, length);
+    else if (tag === 0x1a) namespace = readText(bytes, length);
+    else if (tag === 0x12 && message === undefined) {
       message = readMessage(bytes, cursor, cursor + length);
       if (message === undefined) return undefined;
     } else return undefined;
+    if (topic === undefined || namespace === undefined) return undefined;
   }
-  return { topic, message };
+  return { topic, message, namespace };
 }
 
 function readMessage(bytes: Buffer, start: number, end: number): Content | undefined {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
-import type { Account, MicroError } from "@microts/core";
+import { type Account, lineLog, type MicroError } from "@microts/core";
 import { serviceClient } from "@microts/core/rpc";
 import { EmbeddedConfig, givenRootKeys, openEmbeddedStore } from "@microts/driver-embedded";
 import { Config as ConfigService } from "@microts/proto/config";
@@ -15,11 +15,13 @@ async function open() {
   const stack = new AsyncDisposableStack();
   const store = stack.use(await openEmbeddedStore());
   const config = new Config(new EmbeddedConfig({ store, rootKeys: givenRootKeys([randomBytes(32)]) }));
+  const lines: string[] = [];
+  const log = lineLog((line) => lines.push(line.slice(25)));
   const as = async (account: Account | undefined) => {
-    const { rpc } = stack.use(await serveMethods("config", configMethods(config), { account }));
+    const { rpc } = stack.use(await serveMethods("config", configMethods(config, log), { account }));
     return serviceClient(ConfigService, rpc, "config");
   };
-  return { config, as, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return { config, as, lines, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 describe("parsePath", () => {
@@ -137,5 +139,23 @@ describe("the config service", () => {
     await assert.rejects(get({ ...user, issuer: "acm", scopes: ["admin"] }), { code: 403 });
     assert.equal((await get({ ...user, scopes: ["admin"] })).value?.data, '"x"');
     assert.equal((await get({ ...user, type: "service", scopes: ["service"] })).value?.data, '"x"');
+    const watching = (await fixture.as({ ...user, scopes: ["admin"] })).watch(
+      { namespace: "acme", path: "", options: { secret: true } },
+      {},
+    );
+    for await (const { value } of watching) {
+      assert.equal(value?.data, '{"pw":"x"}');
+      break;
+    }
+    const refused = "warn  audit: access to config was refused method=Get";
+    const read = "info  audit: secrets were read";
+    assert.deepEqual(fixture.lines, [
+      `${refused} by=nobody namespace=acme path=pw\n`,
+      `${refused} by="user \\"jane\\" of \\"acme\\"" namespace=acme path=pw\n`,
+      `${refused} by="user \\"jane\\" of \\"acm\\"" namespace=acme path=pw\n`,
+      `${read} method=Get by="user \\"jane\\" of \\"acme\\"" namespace=acme path=pw\n`,
+      `${read} method=Get by="service \\"jane\\" of \\"acme\\"" namespace=acme path=pw\n`,
+      `${read} method=Watch by="user \\"jane\\" of \\"acme\\"" namespace=acme path=""\n`,
+    ]);
   });
 });

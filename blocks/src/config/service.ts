@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { type Account, defaultNamespace, MicroError, requireAdmin } from "@microts/core";
+import { type Account, defaultNamespace, type Log, MicroError, silent } from "@microts/core";
 import { type Method, methodsOf } from "@microts/core/rpc";
 import { Config as ConfigService } from "@microts/proto/config";
+import { Audit } from "./audit.ts";
 import type { Config } from "./config.ts";
 import type { Json, RotationProgress } from "./driver.ts";
 import { maxDocumentBytes } from "./json.ts";
@@ -12,40 +13,57 @@ interface Query {
   readonly secret: boolean;
 }
 
-/** The block as the service `config` (wire §13), for admins and services of a namespace; an empty one is `micro`. */
-export function configMethods(config: Config): Method[] {
+/** The block as the service `config` (wire §13), for admins and services of a namespace; an empty one is `micro`. Who reads secrets or is refused is logged. */
+export function configMethods(config: Config, log: Log = silent): Method[] {
+  const audit = new Audit(log);
+  const admitted = (method: string, account: Account | undefined, named: string, path: string) => {
+    const access = { account, namespace: named || defaultNamespace, path };
+    audit.admit(method, access);
+    return access;
+  };
   return methodsOf(ConfigService, {
-    async get({ namespace, path, options }, { account, signal }) {
-      const query = { namespace: admitted(account, namespace, "Get"), path, secret: options?.secret ?? false };
-      return { value: { data: await read(config, query, signal), format: "json" } };
+    async get({ namespace: named, path, options }, { account, signal }) {
+      const access = admitted("Get", account, named, path);
+      const { secret = false } = options ?? {};
+      const data = await read(config, { ...access, secret }, signal);
+      if (secret) await audit.revealed(config, "Get", access);
+      return { value: { data, format: "json" } };
     },
-    async set({ namespace, path, value, options }, { account, signal }) {
-      const admittedTo = admitted(account, namespace, "Set");
-      const json = parseValue(value?.data);
-      await config.set(path, json, { namespace: admittedTo, secret: options?.secret ?? false, signal });
+    async set({ namespace: named, path, value, options }, { account, signal }) {
+      const access = admitted("Set", account, named, path);
+      const { secret = false } = options ?? {};
+      await config.set(path, parseValue(value?.data), { namespace: access.namespace, secret, signal });
+      audit.changed("Set", access, secret);
       return {};
     },
-    async delete({ namespace, path }, { account, signal }) {
-      await config.delete(path, { namespace: admitted(account, namespace, "Delete"), signal });
+    async delete({ namespace: named, path }, { account, signal }) {
+      const access = admitted("Delete", account, named, path);
+      await config.delete(path, { namespace: access.namespace, signal });
+      audit.changed("Delete", access);
       return {};
     },
-    async read({ namespace, path }, { account, signal }) {
-      const query = { namespace: admitted(account, namespace, "Read"), path, secret: false };
-      const data = await read(config, query, signal);
+    async read({ namespace: named, path }, { account, signal }) {
+      const access = admitted("Read", account, named, path);
+      const data = await read(config, { ...access, secret: false }, signal);
       const checksum = createHash("sha256").update(data).digest("hex");
       const timestamp = BigInt(Math.floor(Date.now() / 1000));
       return {
-        change: { namespace, path, changeSet: { data, checksum, format: "json", source: "config", timestamp } },
+        change: { namespace: named, path, changeSet: { data, checksum, format: "json", source: "config", timestamp } },
       };
     },
-    async watch({ namespace, path, options }, { account, signal }) {
-      const admittedTo = admitted(account, namespace, "Watch");
-      return replies(await config.watch(path, { namespace: admittedTo, secret: options?.secret ?? false, signal }));
+    async watch({ namespace: named, path, options }, { account, signal }) {
+      const access = admitted("Watch", account, named, path);
+      const { secret = false } = options ?? {};
+      const values = await config.watch(path, { namespace: access.namespace, secret, signal });
+      if (secret) await audit.revealed(config, "Watch", access);
+      return replies(values);
     },
     async rotate(_, { account, signal }) {
       // The keys are the platform's, whoever's secrets they seal.
-      requireAdmin(account, defaultNamespace, "config.Config.Rotate");
-      return steps(await config.rotate({ signal }));
+      const access = admitted("Rotate", account, defaultNamespace, "");
+      const progress = await config.rotate({ signal });
+      audit.changed("Rotate", access);
+      return steps(progress);
     },
   });
 }
@@ -57,12 +75,6 @@ async function* replies(values: AsyncIterable<Json | undefined>) {
 
 async function* steps(progress: AsyncIterable<RotationProgress>) {
   for await (const { sealed, ...counts } of progress) yield { ...counts, sealed: [...sealed] };
-}
-
-function admitted(account: Account | undefined, namespace: string, method: string): string {
-  const chosen = namespace || defaultNamespace;
-  requireAdmin(account, chosen, `config.Config.${method}`);
-  return chosen;
 }
 
 /** Compact JSON: `null` for a path that isn't in the document; 404 without a document. */

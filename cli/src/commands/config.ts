@@ -1,6 +1,8 @@
+import { text } from "node:stream/consumers";
 import { command, group } from "../command.ts";
 import type { Context } from "../context.ts";
-import { CommandError } from "../failure.ts";
+import { CommandError, usageError } from "../failure.ts";
+import { Prompt } from "../prompt.ts";
 
 const secretFlag = { kind: "bool", short: "s" } as const;
 
@@ -23,20 +25,22 @@ export const config = group("Manage configuration values", {
     },
   }),
   set: command({
-    summary: "Set a value",
-    args: "<path> <value>",
+    summary: "Set a value; without one it is asked for, or read from standard input",
+    args: "<path> [value]",
     examples: [
       "config set helloworld.greeting Hello",
       `config set helloworld '{"retries": 3}'`,
-      "config set --secret helloworld.key abc",
+      "config set --secret helloworld.key",
+      "config set --secret helloworld.cert < cert.pem",
     ],
     flags: { secret: { ...secretFlag, help: "keep the value encrypted" } },
-    run: async (context, { secret }, [path = "", text = ""]) => {
+    run: async (context, { secret }, [path = "", word]) => {
+      const given = word ?? (await askForValue(context, path));
       const client = await configClient(context);
       const request = {
         namespace: await context.session.namespace(),
         path,
-        value: { data: asJson(text), format: "json" },
+        value: { data: asJson(given), format: "json" },
         options: { secret },
       };
       await client.set(request, { signal: context.signal });
@@ -50,11 +54,61 @@ export const config = group("Manage configuration values", {
       await client.delete({ namespace: await context.session.namespace(), path }, { signal: context.signal });
     },
   }),
+  watch: command({
+    summary: "Show a value, and again whenever it has changed",
+    args: "<path>",
+    examples: ["config watch helloworld"],
+    flags: { secret: { ...secretFlag, help: "show secrets instead of [secret]" } },
+    run: async (context, { secret }, [path = ""]) => {
+      const { out, session, signal } = context;
+      const client = await configClient(context);
+      const request = { namespace: await session.namespace(), path, options: { secret } };
+      for await (const { value } of client.watch(request, { signal })) {
+        const data = value?.data ?? "null";
+        await out.write(`${out.isJson ? data : unquoted(data)}\n`);
+      }
+    },
+  }),
+  rotate: command({
+    summary: "Encrypt all secrets of all namespaces anew, under new keys",
+    run: async (context) => {
+      const { out, signal } = context;
+      const client = await configClient(context);
+      let last = { done: 0, total: 0, secrets: 0, sealed: [] as string[] };
+      for await (const { done, total, secrets, sealed } of client.rotate({}, { signal })) {
+        last = { done, total, secrets, sealed };
+        out.note(`${done} of ${total} namespaces`);
+      }
+      const { total, secrets, sealed } = last;
+      const words = `${count(secrets, "secret")} of ${count(total, "namespace")} encrypted anew\n`;
+      await out.result({ namespaces: total, secrets, sealed }, words);
+      if (sealed.length > 0)
+        throw new CommandError(
+          1,
+          `the secrets of ${sealed.join(", ")} are as they were: the server doesn't have the key that they need. See its log`,
+        );
+    },
+  }),
 });
 
 async function configClient({ session }: Context) {
   const { Config } = await import("@microts/proto/config");
   return session.client(Config, "config");
+}
+
+/** What nobody should find in the shell's history, or in the list of processes. */
+async function askForValue(context: Context, path: string): Promise<string> {
+  if (context.stdin.isTTY) {
+    using prompt = new Prompt(context);
+    return prompt.secret(`Value of ${path}: `);
+  }
+  const value = await text(context.stdin);
+  if (value === "") throw usageError(`micro config set needs a value for ${path}: as a word, or on standard input`);
+  return value.replace(/\r?\n$/, "");
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 /** What is JSON stays as it is; anything else is a text. */

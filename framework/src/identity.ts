@@ -1,4 +1,12 @@
-import { authorizationKey, type Metadata, MicroError, namespaceKey, readLocalCredentials } from "@microts/core";
+import { statSync } from "node:fs";
+import {
+  authorizationKey,
+  credentialsPath,
+  type Metadata,
+  MicroError,
+  namespaceKey,
+  readLocalCredentials,
+} from "@microts/core";
 import { RpcClient, serviceClient } from "@microts/core/rpc";
 import { Auth } from "@microts/proto/auth";
 import type { Environment } from "./environment.ts";
@@ -22,6 +30,8 @@ export class Identity {
   readonly #anonymous: RpcClient;
   #access: Access | undefined;
   #renewal: Promise<Access | undefined> | undefined;
+  /** When the server wrote the local credentials that are in use, in milliseconds since 1970. */
+  #localAt: number | undefined;
 
   constructor(env: Environment) {
     this.#env = env;
@@ -39,7 +49,7 @@ export class Identity {
 
   #current(): Promise<Access | undefined> | Access {
     const access = this.#access;
-    if (access !== undefined && access.expiresAt - Date.now() > renewBeforeMs) return access;
+    if (access !== undefined && access.expiresAt - Date.now() > renewBeforeMs && !this.#isReplaced()) return access;
     this.#renewal ??= this.#renew()
       .catch((error: unknown) => {
         // The old token is still good for a while: the server may be back by then.
@@ -52,9 +62,23 @@ export class Identity {
     return this.#renewal;
   }
 
+  /** Whether a server that was started again has left other local credentials. Throws 503 while it has left none: it is away. */
+  #isReplaced(): boolean {
+    if (this.#env.credentials !== undefined) return false;
+    const writtenAt = this.#localWrittenAt();
+    if (writtenAt !== undefined) return writtenAt !== this.#localAt;
+    throw MicroError.unavailable("service", `the server at ${this.#env.proxy} has stopped: start it with micro server`);
+  }
+
+  #localWrittenAt(): number | undefined {
+    const { home, proxy } = this.#env;
+    return statSync(credentialsPath(home, proxy), { throwIfNoEntry: false })?.mtimeMs;
+  }
+
   async #renew(): Promise<Access | undefined> {
     const { credentials, home, proxy } = this.#env;
     if (credentials === undefined) {
+      this.#localAt = this.#localWrittenAt();
       const local = await readLocalCredentials(home, proxy);
       this.#access = local && { token: local.token, refreshToken: "", expiresAt: local.expiry.getTime() };
       return this.#access;

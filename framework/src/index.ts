@@ -1,3 +1,4 @@
+export type { Damage, Position, Published, TopicSettings } from "@microts/blocks/events";
 export { type Account, type Log, type Metadata, MicroError } from "@microts/core";
 export { type AccountOptions, auth, type CreatedAccount } from "./auth.ts";
 export { broker, type Message, type SubscribeOptions } from "./broker.ts";
@@ -13,8 +14,19 @@ export {
   type UnaryEndpoint,
 } from "./endpoint.ts";
 export { errors } from "./errors.ts";
-export { type ConsumeOptions, type Event, events } from "./events.ts";
+export { events } from "./events.ts";
 export type { RunningService } from "./run.ts";
 export type { Schema } from "./schema/schema.ts";
 export { type Endpoints, Service, type ServiceOptions, service } from "./service.ts";
 export { type Entry, type ListOptions, type RecordOptions, store, type WriteOptions } from "./store.ts";
+export { Stream, stream } from "./stream.ts";
+export type {
+  ConsumeOptions,
+  DeliveredEvent,
+  Event,
+  HandleOptions,
+  PublishOptions,
+  ReadOptions,
+  ReplayOptions,
+  StreamOptions,
+} from "./stream-options.ts";

@@ -36,6 +36,7 @@ async function reopen<T>(open: () => Promise<T>, signal: AbortSignal | undefined
   return undefined;
 }
 
-function isLost(error: unknown): boolean {
+/** Whether the server is away for now, rather than against it. */
+export function isLost(error: unknown): boolean {
   return error instanceof MicroError && error.code === 503;
 }

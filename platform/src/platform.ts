@@ -63,9 +63,10 @@ export async function startPlatform(settings: Settings, log: Log = silent): Prom
   );
   const blockList = new BlockList(drivers.blockList);
   await blockList.refresh();
-  const core = new CoreServices(
-    coreMethods(drivers, auth, registry, runtimeDriver, blockList, ports.network.address, log),
-  );
+  const stopping = new AbortController();
+  const { address } = ports.network;
+  const methods = coreMethods(drivers, auth, registry, runtimeDriver, blockList, address, log, stopping.signal);
+  const core = new CoreServices(methods);
   await core.register(registry, ports.network.address, version);
   const health = new Health();
   const router = new RegistryRouter(view);
@@ -85,6 +86,8 @@ export async function startPlatform(settings: Settings, log: Log = silent): Prom
   const local = stack.use(new LocalAdmin(auth, settings.home, ports.proxy.address, log));
   await local.start();
   await runtimeDriver.start();
+  // Before anything else: what has no end of its own would hold up the ports.
+  stack.defer(() => stopping.abort());
   log.info("micro server is ready", {
     api: gateway.address,
     proxy: ports.proxy.address,
@@ -161,6 +164,7 @@ function coreMethods(
   blockList: BlockList,
   address: string,
   log: Log,
+  stopping: AbortSignal,
 ) {
   const network = new Network(
     new EmbeddedNetwork(drivers.registry, {
@@ -176,7 +180,7 @@ function coreMethods(
     auth: [...authMethods(auth), ...debug],
     broker: [...brokerMethods(new Broker(drivers.broker)), ...debug],
     config: [...configMethods(new Config(drivers.config), log), ...debug],
-    events: [...eventsMethods(new Events(drivers.events)), ...debug],
+    events: [...eventsMethods(new Events(drivers.events), stopping), ...debug],
     network: [...networkMethods(network), ...debug],
     proxy: [...debug],
     registry: [...registryMethods(registry), ...debug],

@@ -11,12 +11,12 @@ import { eventsMethods } from "./service.ts";
 
 const service: Account = { id: "a", name: "a", type: "service", issuer: "acme", scopes: ["service"], metadata: {} };
 
-async function open() {
+async function open(stopping?: AbortSignal) {
   const stack = new AsyncDisposableStack();
   const { database } = stack.use(await openEmbeddedStore());
   const events = new Events(stack.use(new EmbeddedEvents({ database })));
   const as = async (account: Account | undefined) => {
-    const { rpc } = stack.use(await serveMethods("events", eventsMethods(events), { account }));
+    const { rpc } = stack.use(await serveMethods("events", eventsMethods(events, stopping), { account }));
     return { rpc, stream: serviceClient(Stream, rpc, "events"), store: serviceClient(Store, rpc, "events") };
   };
   return { events, as, [Symbol.asyncDispose]: () => stack.disposeAsync() };
@@ -167,6 +167,23 @@ describe("the events service", () => {
     await stream.publish({ topic: "t", payload: Buffer.from("c") });
     assert.equal(Buffer.from((await consumer.next())?.payload ?? []).toString(), "c");
     await consumer.close();
+  });
+
+  it("sends consumers away when the server stops, with what they answer until then", async () => {
+    const stopping = new AbortController();
+    await using fixture = await open(stopping.signal);
+    const { rpc, stream } = await fixture.as(service);
+    for (const text of ["a", "b"]) await stream.publish({ topic: "t", payload: Buffer.from(text) });
+    const consumer = rawConsumer(rpc, { group: "g", offset: 1n, retryLimit: -1n });
+    const [first, second] = [await consumer.next(), await consumer.next()];
+    stopping.abort();
+    await stream.publish({ topic: "t", payload: Buffer.from("c") });
+    consumer.answer(first?.id ?? "", true);
+    consumer.answer(second?.id ?? "", true);
+    assert.equal(await consumer.next(), undefined);
+    const [group] = (await stream.groups({ topic: "t" })).groups;
+    assert.deepEqual([group?.position, group?.lag], [2n, 1n]);
+    await assert.rejects(Array.fromAsync(stream.consume({ topic: "t" })), { code: 503, message: /stopping/ });
   });
 
   it("serves a plain server-streaming client that closes its side at once", async () => {

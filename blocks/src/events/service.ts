@@ -6,15 +6,18 @@ import type { Events } from "./events.ts";
 import { takeAnswers, Unanswered } from "./unanswered.ts";
 import { positionFrom, settingsFrom, timeFrom, wireEvent, wirePage, wireSettings } from "./wire.ts";
 
+/** How long consumers that are sent away may take to answer what they have. */
+const lastAnswersMs = 500;
+
 /**
  * The block as the service `events` (wire §13). Services and admins use the streams of their own namespace, which is their account's issuer;
- * the original lets in those of `micro` alone.
+ * the original lets in those of `micro` alone. Consumers are sent away when `stopping` aborts.
  */
-export function eventsMethods(events: Events): Method[] {
-  return [...streamMethods(events), ...storeMethods(events)];
+export function eventsMethods(events: Events, stopping?: AbortSignal): Method[] {
+  return [...streamMethods(events, stopping), ...storeMethods(events)];
 }
 
-function streamMethods(events: Events): Method[] {
+function streamMethods(events: Events, stopping: AbortSignal | undefined): Method[] {
   return methodsOf(StreamService, {
     async publish({ topic, id, metadata, payload, ttlMs, ...times }, { account, signal }) {
       const namespace = admitted(account, "events.Stream.Publish");
@@ -30,6 +33,7 @@ function streamMethods(events: Events): Method[] {
     },
     async consume({ topic, group, offset, from, autoAck, ackWait, retryLimit, ...more }, context) {
       const namespace = admitted(context.account, "events.Stream.Consume");
+      if (stopping?.aborted) throw MicroError.unavailable("events.Stream.Consume", "the server is stopping");
       const broken = new AbortController();
       const deliveries = await events.consume(topic, {
         namespace,
@@ -42,7 +46,7 @@ function streamMethods(events: Events): Method[] {
         maxUnanswered: more.maxUnanswered || undefined,
         signal: AbortSignal.any([context.signal, broken.signal]),
       });
-      return delivered(deliveries, broken, context);
+      return delivered(deliveries, broken, context, stopping);
     },
     async topics(_request, { account, signal }) {
       const namespace = admitted(account, "events.Stream.Topics");
@@ -131,9 +135,14 @@ async function skipped(
 
 /**
  * Sends what is delivered and, meanwhile, takes the answers that the consumer sends on the same stream (wire §9). However it ends but by a
- * farewell, it is `broken` off.
+ * farewell or by `stopping`, it is `broken` off.
  */
-async function* delivered(deliveries: AsyncIterable<Delivery>, broken: AbortController, context: CallContext) {
+async function* delivered(
+  deliveries: AsyncIterable<Delivery>,
+  broken: AbortController,
+  context: CallContext,
+  stopping: AbortSignal | undefined,
+) {
   const iterator = deliveries[Symbol.asyncIterator]();
   const unanswered = new Unanswered();
   let failure: unknown;
@@ -141,11 +150,24 @@ async function* delivered(deliveries: AsyncIterable<Delivery>, broken: AbortCont
     failure = reason;
     return true;
   });
-  void answers.then((over) => (over ? iterator.return?.() : undefined));
+  const leave = async () => iterator.return?.();
+  void answers.then((over) => (over ? leave() : undefined));
+  let dismissed: Promise<unknown> | undefined;
+  const dismiss = () => {
+    dismissed ??= unanswered.emptied(lastAnswersMs).then(leave);
+    return dismissed;
+  };
+  stopping?.addEventListener("abort", dismiss, { once: true, signal: broken.signal });
   try {
     for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-      unanswered.add(next.value);
-      yield wireEvent(next.value.event, next.value.attempt);
+      const { value: delivery } = next;
+      if (stopping?.aborted) {
+        await delivery.release();
+        await dismiss();
+        continue;
+      }
+      unanswered.add(delivery);
+      yield wireEvent(delivery.event, delivery.attempt);
     }
     if (failure !== undefined && !context.signal.aborted) throw failure;
   } finally {

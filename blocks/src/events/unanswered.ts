@@ -11,6 +11,7 @@ const maxDeliveries = 10_000;
 export class Unanswered {
   readonly #byOffset = new Map<number, Delivery>();
   readonly #byId = new Map<string, Delivery>();
+  #onEmpty: (() => void) | undefined;
 
   add(delivery: Delivery): void {
     const { id, offset } = delivery.event;
@@ -29,10 +30,21 @@ export class Unanswered {
     return delivery;
   }
 
+  /** Resolves when everything has been answered, or after so many milliseconds. */
+  async emptied(withinMs: number): Promise<void> {
+    if (this.#byOffset.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onEmpty = resolve;
+    const timer = setTimeout(resolve, withinMs);
+    await promise;
+    clearTimeout(timer);
+  }
+
   #remove(delivery: Delivery): void {
     const { id, offset } = delivery.event;
     this.#byOffset.delete(offset);
     if (this.#byId.get(id) === delivery) this.#byId.delete(id);
+    if (this.#byOffset.size === 0) this.#onEmpty?.();
   }
 }
 

@@ -172,6 +172,10 @@ export function answerTests(test: EventsTest, { open }: EventsHarness): void {
     await delivery?.ack();
     await delivery?.ack();
     await delivery?.nack();
-    equal(textOf(await reader.next()), "y");
+    const other = await reader.next();
+    equal(textOf(other), "y");
+    await other?.nack();
+    await other?.ack();
+    deepEqual(await answered(reader, 1, (each) => each.ack()), ["y/2"]);
   });
 }

@@ -1,3 +1,4 @@
+import { deepEqual } from "node:assert/strict";
 import type { ConsumeOptions, Delivery, EventsDriver, NewEvent, ReadRange, StreamEvent } from "../driver.ts";
 
 /** Registers one test. */
@@ -34,7 +35,9 @@ export async function read(
   range: Partial<ReadRange> = {},
 ): Promise<StreamEvent[]> {
   const whole = { from: "earliest", until: undefined, limit: 10_000, ...range } as const;
-  return (await driver.read("acme", topic, whole, signal)).events;
+  const { events, damaged } = await driver.read("acme", topic, whole, signal);
+  deepEqual(damaged, []);
+  return events;
 }
 
 export function numbers(count: number, prefix = ""): string[] {

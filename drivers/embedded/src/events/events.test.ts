@@ -201,6 +201,22 @@ describe("EmbeddedEvents", () => {
     );
   });
 
+  it("keeps a chunk of which only a part is over the limit, cut after cut", async () => {
+    await using store = await openEmbeddedStore();
+    await using events = new EmbeddedEvents({ database: store.database });
+    await Promise.all(numbers(50).map((text) => events.publish("acme", "t", event(text), signal)));
+    for (let next = 50; next < 80; next++) {
+      await events.configure("acme", "t", { maxEvents: 20 }, signal);
+      const page = await events.read("acme", "t", all, signal);
+      assert.deepEqual(page.damaged, []);
+      assert.deepEqual(
+        page.events.map(({ offset }) => offset),
+        Array.from({ length: 20 }, (_, i) => next - 20 + i),
+      );
+      await events.publish("acme", "t", event("one more"), signal);
+    }
+  });
+
   it("says in the log which event it dropped, and not what was in it", async () => {
     const lines: string[] = [];
     await using store = await openEmbeddedStore();

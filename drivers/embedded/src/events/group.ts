@@ -115,26 +115,23 @@ export class EventGroup {
 
   /** Resolves when it is on disk that the event is done. A late answer counts as long as nobody else's came. */
   async ack(given: Given): Promise<void> {
-    if (given.owner !== this.#outstanding || !given.owner.settle(given.event.offset)) return;
-    this.#done(given.event.offset);
-    this.#pump();
-    await this.save();
+    if (!given.isReturned) await this.#settle(given);
   }
 
   /** Gives the event out again after a while, or buries it when it was tried often enough. */
   async nack(given: Given, reason = "not handled"): Promise<void> {
-    if (this.#outstanding.isCurrent(given))
-      this.#retry(given, reason, Math.min(firstRetryMs * 2 ** (given.attempt - 1), maxRetryMs));
+    if (!this.#takesBack(given)) return;
+    this.#retry(given, reason, Math.min(firstRetryMs * 2 ** (given.attempt - 1), maxRetryMs));
   }
 
   /** Buries the event; resolves when that is on disk, or after a first failure, from when on it is tried until it is. */
   async reject(given: Given, reason: string): Promise<void> {
-    if (this.#outstanding.isCurrent(given)) await this.#bury(given, given.consumer?.options.deadLetter, reason);
+    if (this.#takesBack(given)) await this.#bury(given, given.consumer?.options.deadLetter, reason);
   }
 
   /** Nobody has looked at it: it goes to the next who asks, as if it had not been given out. */
   async release(given: Given): Promise<void> {
-    if (this.#outstanding.isCurrent(given)) this.#again(given);
+    if (this.#takesBack(given)) this.#again(given);
   }
 
   /** The wait for the answer begins anew. */
@@ -200,9 +197,18 @@ export class EventGroup {
     consumer.take(given);
   }
 
-  #done(offset: number): void {
-    this.#tried.delete(offset);
-    this.#progress.add(offset);
+  async #settle({ owner, event }: Given): Promise<void> {
+    if (owner !== this.#outstanding || !owner.settle(event.offset)) return;
+    this.#tried.delete(event.offset);
+    this.#progress.add(event.offset);
+    this.#pump();
+    await this.save();
+  }
+
+  #takesBack(given: Given): boolean {
+    if (given.isReturned || !this.#outstanding.isCurrent(given)) return false;
+    given.isReturned = true;
+    return true;
   }
 
   #retry(given: Given, reason: string, waitMs: number): void {
@@ -246,7 +252,7 @@ export class EventGroup {
         given.timer = setTimeout(() => void this.#bury(given, to, reason), buryAgainMs).unref();
       return;
     }
-    await this.ack(given).catch((error: unknown) =>
+    await this.#settle(given).catch((error: unknown) =>
       this.#options.log.warn("a group's progress could not be saved: it may get an event again", { error }),
     );
   }

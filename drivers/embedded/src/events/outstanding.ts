@@ -19,6 +19,8 @@ export interface Given {
   readonly owner: Outstanding;
   /** Who has it; undefined while it waits to be given out again. */
   consumer: GroupMember | undefined;
+  /** Its consumer has given it back: what it says later counts no more. */
+  isReturned: boolean;
   /** Ends the wait for an answer, or for the next try. */
   timer: NodeJS.Timeout | undefined;
 }
@@ -52,7 +54,7 @@ export class Outstanding {
   }
 
   give(event: StreamEvent, attempt: number, consumer: GroupMember): Given {
-    const given: Given = { event, attempt, owner: this, consumer, timer: undefined };
+    const given: Given = { event, attempt, owner: this, consumer, isReturned: false, timer: undefined };
     if (!this.#given.has(event.offset)) this.#bytes += event.payload.length;
     this.#given.set(event.offset, given);
     consumer.held++;

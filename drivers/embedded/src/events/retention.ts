@@ -136,7 +136,7 @@ interface Cut {
   /** How many chunks go, and their bytes. */
   readonly chunks: number;
   readonly bytes: number;
-  /** All chunks before this offset go. */
+  /** All chunks that begin before this offset go; none when it is 0. */
   readonly deleteTo: number;
   /** The first offset that is kept from then on; a part of its chunk may be older. */
   readonly first: number;
@@ -150,7 +150,7 @@ function cutOf({ settings, next, first }: TopicLog, rows: readonly Row[], now: n
   const keepFrom = Math.max(first, next - (settings.maxEvents ?? Number.POSITIVE_INFINITY));
   let chunks = 0;
   let cutBytes = 0;
-  let deleteTo = first;
+  let deleteTo = 0;
   for (const row of rows) {
     const [start, count, storedAt, size] = row.map(Number) as [number, number, number, number];
     const goes =

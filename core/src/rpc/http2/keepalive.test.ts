@@ -6,6 +6,7 @@ import { frame, grpcRequest, RawFlag, type RawFrame, RawType } from "../../../..
 import { lineLog } from "../../log.ts";
 import { type ListenOptions, listen } from "../listen.ts";
 import type { CallHandler, Listener } from "../transport.ts";
+import { defaultLimits } from "./limits.ts";
 
 const enhanceYourCalm = 11;
 const isPing = ({ type, flags }: RawFrame) => type === RawType.ping && !(flags & RawFlag.ack);
@@ -75,7 +76,7 @@ describe("keepalive of a server (PX-04)", { concurrency: true }, () => {
     });
     using peer = await RawHttp2.connect(server.address);
     peer.send(grpcRequest(1, "/a.B/Echo", [], false));
-    for (let n = 0; n < 10; n++) {
+    for (let n = 0; n < 2 * defaultLimits.controlBurst; n++) {
       peer.send(frame(RawType.data, 0, 1, Buffer.alloc(5)));
       await peer.next("DATA", ({ type }) => type === RawType.data);
       peer.send(ping);

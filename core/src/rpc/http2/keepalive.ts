@@ -62,6 +62,14 @@ export class Keepalive {
     this.#onAcknowledged = undefined;
   }
 
+  /**
+   * Whether this side has sent something since the peer's last PING: with such a PING a peer measures how much can be on its way, as grpc-go
+   * does with almost every message.
+   */
+  get isPingPaid(): boolean {
+    return this.#lastPingMs === 0;
+  }
+
   /** Counts a PING of the peer; false when it has sent too many. Only servers hold their peers to the interval. */
   isPingAllowed(isServer: boolean): boolean {
     const now = Date.now();

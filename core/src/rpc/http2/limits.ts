@@ -22,7 +22,7 @@ export interface Limits {
   readonly resetBurst: number;
   /** … and so many a second for long. Default 100. */
   readonly resetsPerSecond: number;
-  /** PING, SETTINGS and GOAWAY frames at once. Default 100; a tenth of it a second for long. */
+  /** PING, SETTINGS and GOAWAY frames at once, but for a PING behind each message sent. Default 100; a tenth of it a second for long. */
   readonly controlBurst: number;
   /**
    * PRIORITY, WINDOW_UPDATE, empty DATA, acknowledgements, unknown frames and those of streams that are over. A frame with a use, sent or

@@ -101,7 +101,7 @@ export class ReceivedControl {
       this.#connection.idle();
       return;
     }
-    if (!control.take()) throw tooManyPings(limitsText(limits, "controlBurst"));
+    if (!keepalive.isPingPaid && !control.take()) throw tooManyPings(limitsText(limits, "controlBurst"));
     if (!keepalive.isPingAllowed(isServer)) throw tooManyPings(keepalive.intervalText);
     writer.ping(bytes, start, true);
   }

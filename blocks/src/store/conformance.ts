@@ -1,5 +1,5 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
-import type { StoreChange, StoreDriver, StoreQuery, StoreRecord } from "./driver.ts";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import type { StoreChange, StoreDriver, StoreQuery, StoreRecord, StoreWatch } from "./driver.ts";
 import { keyOfBytes } from "./keys.ts";
 
 /** Registers one test; `it` of any runner fits. */
@@ -27,6 +27,7 @@ export function storeConformance(test: StoreTest, { open, expiryGrainMs = 1 }: S
   expiring(test, open, expiryGrainMs);
   revisions(test, open, expiryGrainMs);
   committing(test, open);
+  watching(test, open);
   catalogue(test, open);
 }
 
@@ -308,6 +309,101 @@ function committing(test: StoreTest, open: StoreHarness["open"]): void {
       }
     };
     await Promise.all([write(), read()]);
+  });
+}
+
+function watching(test: StoreTest, open: StoreHarness["open"]): void {
+  /** So many events, each as `key=value` or `-key`. */
+  const take = async (watch: StoreWatch, count: number) => {
+    const seen: string[] = [];
+    let revision = 0;
+    if (count > 0) {
+      for await (const event of watch) {
+        ok(event.revision > revision, "revisions go up");
+        equal(event.record?.revision ?? event.revision, event.revision);
+        revision = event.revision;
+        seen.push(event.record === undefined ? `-${event.key}` : `${event.key}=${text(event.record)}`);
+        if (seen.length === count) break;
+      }
+    }
+    return { seen: seen.join(" "), revision };
+  };
+
+  test("tells a watcher every change of a table in order, and none of others", async () => {
+    await using driver = await open();
+    await driver.write(table, record("before"), signal);
+    const watch = await driver.watch(table, "", undefined, signal);
+    await driver.write(table, record("a", "1"), signal);
+    await driver.write({ ...table, table: "other" }, record("a", "2"), signal);
+    await driver.write(table, record("a", "3"), signal);
+    await driver.commit(
+      table,
+      [
+        { key: "b", record: record("b", "4"), ifRevision: undefined },
+        { key: "a", record: undefined, ifRevision: undefined },
+        { key: "nobody", record: undefined, ifRevision: undefined },
+      ],
+      signal,
+    );
+    await driver.delete(table, "before", signal);
+    await driver.write(table, record("a", "5"), signal);
+    equal((await take(watch, 6)).seen, "a=1 a=3 b=4 -a -before a=5");
+  });
+
+  test("tells a watcher of a prefix what begins with it", async () => {
+    await using driver = await open();
+    const high = keyOfBytes(Uint8Array.from([0xff]));
+    const watches = await Promise.all(["u/", high].map((prefix) => driver.watch(table, prefix, undefined, signal)));
+    for (const key of ["u", "u/1", "u0", "v", `${high}x`, "u/2"]) await driver.write(table, record(key, ""), signal);
+    const [first, second] = watches;
+    if (first === undefined || second === undefined) throw new Error("there are two");
+    equal((await take(first, 2)).seen, "u/1= u/2=");
+    equal((await take(second, 1)).seen, `${high}x=`);
+  });
+
+  test("goes on after a revision, wherever it was left", async () => {
+    await using driver = await open();
+    const begun = await driver.watch(table, "", undefined, signal);
+    for (let index = 0; index < 30; index++) await driver.write(table, record("a", String(index)), signal);
+    let after = begun.revision;
+    for (let at = 0; at < 30; at += 10) {
+      const { seen, revision } = await take(await driver.watch(table, "", after, signal), 10);
+      equal(seen, Array.from({ length: 10 }, (_, index) => `a=${at + index}`).join(" "));
+      after = revision;
+    }
+    const watch = await driver.watch(table, "", after, signal);
+    await driver.write(table, record("a", "new"), signal);
+    equal((await take(watch, 1)).seen, "a=new");
+  });
+
+  test("misses nothing of what is written while watches begin", async () => {
+    await using driver = await open();
+    let written = 0;
+    let isOver = false;
+    const write = async () => {
+      while (!isOver) await driver.write(table, record("a", String(++written)), signal);
+    };
+    const writing = write();
+    for (let round = 0; round < 10; round++) {
+      const watch = await driver.watch(table, "", undefined, signal);
+      const { seen } = await take(watch, 5);
+      const numbers = seen.split(" ").map((event) => Number(event.slice(2)));
+      const first = numbers[0] ?? 0;
+      deepEqual(numbers, [first, first + 1, first + 2, first + 3, first + 4]);
+    }
+    isOver = true;
+    await writing;
+  });
+
+  test("ends a watch when its signal aborts, and refuses a revision that isn't there", async () => {
+    await using driver = await open();
+    const abort = new AbortController();
+    const watch = await driver.watch(table, "", undefined, abort.signal);
+    const taken = take(watch, 1);
+    abort.abort();
+    equal((await taken).seen, "");
+    const { revision } = await driver.watch(table, "", undefined, AbortSignal.timeout(1_000));
+    await rejects(driver.watch(table, "", revision + 1, signal), { code: 412 });
   });
 }
 

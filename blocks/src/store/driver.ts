@@ -48,6 +48,20 @@ export interface StoreChange {
   readonly ifRevision: number | undefined;
 }
 
+/** A change that was made. */
+export interface StoreEvent {
+  readonly key: string;
+  readonly revision: number;
+  /** What the key holds since then; undefined when it was deleted or has expired. */
+  readonly record: StoredRecord | undefined;
+}
+
+/** Changes in the order of their revisions, each once. */
+export interface StoreWatch extends AsyncIterable<StoreEvent> {
+  /** The newest revision of the store when the watch began. */
+  readonly revision: number;
+}
+
 /** What a backend must do to hold records. `Store` has already validated every argument. */
 export interface StoreDriver extends AsyncDisposable {
   readonly name: string;
@@ -78,6 +92,13 @@ export interface StoreDriver extends AsyncDisposable {
    * nothing done, when a key doesn't have the revision it has to.
    */
   commit(table: StoreTable, changes: readonly StoreChange[], signal: AbortSignal): Promise<number | undefined>;
+
+  /**
+   * Changes of a table under keys that begin with `prefix`, until the signal aborts: those after the revision `after`, or else those committed once it
+   * has resolved. A record that expires is told as gone, sooner or later; until then nothing more may be told of it. Rejects with 412, or ends with it, when
+   * some of the changes after the revision are known no longer.
+   */
+  watch(table: StoreTable, prefix: string, after: number | undefined, signal: AbortSignal): Promise<StoreWatch>;
 
   /** Names of databases that hold a table, ascending. */
   databases(signal: AbortSignal): Promise<string[]>;

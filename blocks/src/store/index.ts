@@ -15,10 +15,12 @@ export {
   type StoreChange,
   type StoreDriver,
   type StoredRecord,
+  type StoreEvent,
   type StoreMatch,
   type StoreQuery,
   type StoreRecord,
   type StoreTable,
+  type StoreWatch,
 } from "./driver.ts";
 export { bytesOfKey, keyOfBytes } from "./keys.ts";
 export { maxKeyBytes, maxNameBytes } from "./names.ts";
@@ -30,5 +32,6 @@ export {
   type MatchOptions,
   Store,
   type TableOptions,
+  type WatchOptions,
   type WriteOptions,
 } from "./store.ts";

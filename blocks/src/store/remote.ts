@@ -1,14 +1,16 @@
 import { MicroError } from "@microts/core";
-import { type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
-import { Store as StoreService } from "@microts/proto/store";
+import { openStream, type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
+import { Store as StoreService, type WatchResponse } from "@microts/proto/store";
 import type {
   StoreChange,
   StoreDriver,
   StoredRecord,
+  StoreEvent,
   StoreMatch,
   StoreQuery,
   StoreRecord,
   StoreTable,
+  StoreWatch,
 } from "./driver.ts";
 import { bytesOfKey, keyOfBytes } from "./keys.ts";
 import { type EntryFields, fieldsOfMatch, fieldsOfRecord, recordOfFields } from "./wire.ts";
@@ -16,9 +18,11 @@ import { type EntryFields, fieldsOfMatch, fieldsOfRecord, recordOfFields } from 
 /** The platform's store over RPC. */
 export class RemoteStore implements StoreDriver {
   readonly name = "remote";
+  readonly #rpc: RpcClient;
   readonly #store: ServiceClient<(typeof StoreService)["method"]>;
 
   constructor(rpc: RpcClient) {
+    this.#rpc = rpc;
     this.#store = serviceClient(StoreService, rpc, "store");
   }
 
@@ -59,6 +63,17 @@ export class RemoteStore implements StoreDriver {
     }
   }
 
+  async watch(table: StoreTable, prefix: string, after: number | undefined, signal: AbortSignal): Promise<StoreWatch> {
+    const from = { resume: after !== undefined, after: BigInt(after ?? 0) };
+    const request = { ...table, prefix: bytesOfKey(prefix), ...from };
+    const replies = await openStream(StoreService.method.watch, this.#rpc, "store", request, { signal });
+    const responses = replies[Symbol.asyncIterator]();
+    const first = await responses.next();
+    if (first.done) throw MicroError.unavailable("store.Store.Watch", "the server ended the watch");
+    const events = eventsOf({ [Symbol.asyncIterator]: () => responses }, signal);
+    return { revision: Number(first.value.revision), [Symbol.asyncIterator]: () => events };
+  }
+
   async databases(signal: AbortSignal): Promise<string[]> {
     return (await this.#store.databases({}, { signal })).databases;
   }
@@ -78,6 +93,24 @@ export class RemoteStore implements StoreDriver {
 
   /** The RPC client is its owner's to close. */
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** Without an error at the end that the signal itself brought about. */
+async function* eventsOf(
+  replies: AsyncIterable<WatchResponse>,
+  signal: AbortSignal,
+): AsyncGenerator<StoreEvent, void, undefined> {
+  try {
+    for await (const { events } of replies) {
+      for (const { entry, gone } of events) {
+        if (entry === undefined) continue;
+        const record = recordOfFields(entry);
+        yield { key: record.key, revision: record.revision, record: gone ? undefined : record };
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }
 
 /** Something that has expired already is deleted: a life of 0 would mean that it never ends. */

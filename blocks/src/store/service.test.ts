@@ -191,6 +191,7 @@ describe("store.Store over RPC", () => {
       await assert.rejects(store.count(options), fails(403, /platform/));
       await assert.rejects(store.commit(options), fails(403, /platform/));
       await assert.rejects(Array.fromAsync(store.scan(options)), fails(403, /platform/));
+      await assert.rejects(Array.fromAsync(store.watch(options)), fails(403, /platform/));
     }
     await using served = await serve(testAdmin);
     const { databases } = await serviceClient(StoreService, served.rpc, "store").databases({});
@@ -203,6 +204,7 @@ describe("store.Store over RPC", () => {
     const blobs = serviceClient(BlobStore, served.rpc, "store");
     await assert.rejects(Array.fromAsync(store.list({ options: { database: "acme" } })), fails(403, /Unauthorized/));
     await assert.rejects(Array.fromAsync(store.scan({ database: "acme" })), fails(403, /Unauthorized/));
+    await assert.rejects(Array.fromAsync(store.watch({ database: "acme" })), fails(403, /Unauthorized/));
     await assert.rejects(Array.fromAsync(blobs.read({ key: "a" })), fails(403, /Unauthorized/));
     await assert.rejects(blobs.write(messages({ key: "a", blob: bytes("x") })), fails(403, /Unauthorized/));
   });

@@ -6,7 +6,7 @@ import {
   Store as StoreService,
 } from "@microts/proto/store";
 import type { Change } from "./changes.ts";
-import { platformDatabase, type StoreRecord } from "./driver.ts";
+import { platformDatabase, type StoreRecord, type StoreWatch } from "./driver.ts";
 import { bytesOfKey, keyOfBytes } from "./keys.ts";
 import type { Store } from "./store.ts";
 import { type EntryFields, fieldsOfRecord, matchOfFields, recordOfFields } from "./wire.ts";
@@ -79,6 +79,10 @@ export function storeMethods(store: Store): Method[] {
       const to = allowed(account, place, "store.Store.Commit");
       return { revision: BigInt(await store.commit(changes.map(changeOf), { ...to, signal })) };
     },
+    async watch({ resume, after, ...request }, { account, signal }) {
+      const from = { ...allowed(account, request, "store.Store.Watch"), prefix: keyOfBytes(request.prefix), signal };
+      return news(await store.watch({ ...from, ...(resume && { after: Number(after) }) }));
+    },
   });
 }
 
@@ -98,6 +102,15 @@ async function* responses(
     bytes = 0;
   }
   if (batch.length > 0) yield { entries: batch };
+}
+
+async function* news(watch: StoreWatch) {
+  yield { revision: BigInt(watch.revision) };
+  for await (const { key, revision, record } of watch) {
+    const gone = record === undefined;
+    const entry = gone ? { ...bare, key: bytesOfKey(key), revision: BigInt(revision) } : fieldsOfRecord(record);
+    yield { events: [{ entry, gone }] };
+  }
 }
 
 function changeOf({ entry, delete: isDelete, conditional, revision }: ChangeMessage): Change {

@@ -1,6 +1,6 @@
 import { defaultNamespace, MicroError } from "@microts/core";
 import { type Change, changesOf, type RecordOptions, recordOf } from "./changes.ts";
-import type { StoreDriver, StoredRecord, StoreMatch, StoreQuery, StoreTable } from "./driver.ts";
+import type { StoreDriver, StoredRecord, StoreMatch, StoreQuery, StoreTable, StoreWatch } from "./driver.ts";
 import { checkAffix, checkKey, checkName } from "./names.ts";
 
 export interface TableOptions {
@@ -35,6 +35,13 @@ export interface ListOptions extends MatchOptions {
   readonly offset?: number | undefined;
   /** By the bytes of the keys. Default `asc`. */
   readonly order?: "asc" | "desc" | undefined;
+}
+
+export interface WatchOptions extends TableOptions {
+  /** Keys that begin with this. Default: all. */
+  readonly prefix?: string | undefined;
+  /** The changes after this revision, which a record, an event or a watch told. Default: those from now on. */
+  readonly after?: number | undefined;
 }
 
 const never = new AbortController().signal;
@@ -127,6 +134,19 @@ export class Store {
   async count(options: MatchOptions = {}): Promise<number> {
     const id = "store.Store.Count";
     return wrap(id, this.#driver.count(this.#table(options, id), matchOf(options, id), options.signal ?? never));
+  }
+
+  /**
+   * Changes in the order in which they were made, until the signal aborts; nothing committed after it has resolved is missed. What came before is
+   * kept for a while only: 412, at once or later, says to list and to watch anew.
+   */
+  async watch(options: WatchOptions = {}): Promise<StoreWatch> {
+    const id = "store.Store.Watch";
+    const { prefix = "", after, signal = never } = options;
+    if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0))
+      throw MicroError.badRequest(id, `${after} is no revision: expected a whole number from 0`);
+    const table = this.#table(options, id);
+    return wrap(id, this.#driver.watch(table, checkAffix(prefix, "the prefix", id), after, signal));
   }
 
   /** Names of all databases, ascending. */

@@ -42,6 +42,7 @@ const handlers: StoreHandlers = {
   scan: unused,
   count: unused,
   commit: unused,
+  watch: unused,
 };
 
 /** A server with the handlers above, and a proxy in front of it. */

@@ -67,32 +67,42 @@ export function count(tableId: number, match: StoreMatch, now: number): Statemen
 const expired =
   "SELECT r.table_id, r.key, r.is_raw, r.revision FROM records r WHERE r.expires_at <= ? ORDER BY r.expires_at, r.table_id, r.key LIMIT ?";
 const expireSql = [
-  `INSERT INTO versions (table_id, key, is_raw) SELECT table_id, key, is_raw FROM (${expired})`,
+  `INSERT INTO versions (table_id, key, is_raw) SELECT table_id, key, is_raw FROM (${expired}) RETURNING revision`,
   `DELETE FROM versions WHERE revision IN (SELECT revision FROM (${expired})) AND expires_at <= ?`,
   `DELETE FROM records WHERE (table_id, key) IN (SELECT table_id, key FROM (${expired})) AND expires_at <= ? RETURNING 1`,
 ] as const;
 
-/** Takes up to so many expired records off the disk. The last of the statements yields a row for each. */
+/** Takes up to so many expired records off the disk. The first of the statements yields the revision, the last a row, for each. */
 export function sweepStatements(now: number, limit: number): Statement[] {
   const [tell, ...remove] = expireSql;
   return [{ sql: tell, params: [now, limit] }, ...remove.map((sql) => ({ sql, params: [now, limit, now] }))];
+}
+
+/** Up to which revision the past was forgotten, and the newest revision. */
+export const revisionSql = "SELECT forgotten, (SELECT coalesce(max(revision), 0) FROM versions) FROM store_history";
+
+/** So many changes are read at once, and about so many bytes of values. */
+const newsChanges = 500;
+const newsBytes = 8 * 1024 * 1024;
+
+/** What changed after a revision, under keys that begin with `prefix`: key and content, the value null for what is gone. */
+export function newsOf(tableId: number, prefix: string, after: number): Statement {
+  const { where, params } = beginning("v", prefix);
+  const sql = `SELECT ${keyColumn("v")}, ${contentColumns("v")} FROM (
+      SELECT revision, sum(size) OVER (ORDER BY revision) - size AS before FROM (
+        SELECT v.revision, coalesce(length(v.value), 0) AS size FROM versions v
+        WHERE v.revision > ? AND v.table_id = ?${where.map((each) => ` AND ${each}`).join("")} ORDER BY v.revision LIMIT ${newsChanges})
+    ) n JOIN versions v ON v.revision = n.revision WHERE n.before < ${newsBytes} ORDER BY n.revision`;
+  return { sql, params: [after, tableId, ...params] };
 }
 
 export const databasesSql = "SELECT DISTINCT CAST(database AS TEXT) FROM tables ORDER BY database";
 export const tablesSql = `SELECT CAST(name AS TEXT) FROM tables WHERE database = ${blob} ORDER BY name`;
 
 function matching(tableId: number, { prefix, suffix }: StoreMatch, now: number): { where: string; params: SqlValue[] } {
-  const where = ["r.table_id = ?"];
-  const params: SqlValue[] = [tableId];
-  if (prefix !== "") {
-    where.push(`r.key >= ${blob}`);
-    params.push(paramOfKey(prefix));
-    const end = endOfPrefix(prefix);
-    if (end !== undefined) {
-      where.push("r.key < ?");
-      params.push(end);
-    }
-  }
+  const begin = beginning("r", prefix);
+  const where = ["r.table_id = ?", ...begin.where];
+  const params: SqlValue[] = [tableId, ...begin.params];
   if (suffix !== "") {
     where.push(`substr(r.key, ?) = ${blob}`, "length(r.key) >= ?");
     const { byteLength } = bytesOfKey(suffix);
@@ -101,6 +111,15 @@ function matching(tableId: number, { prefix, suffix }: StoreMatch, now: number):
   where.push(isLive);
   params.push(now);
   return { where: where.join(" AND "), params };
+}
+
+/** That the key begins with a prefix. */
+function beginning(from: string, prefix: string): { where: string[]; params: SqlValue[] } {
+  if (prefix === "") return { where: [], params: [] };
+  const end = endOfPrefix(prefix);
+  const where = [`${from}.key >= ${blob}`];
+  if (end === undefined) return { where, params: [paramOfKey(prefix)] };
+  return { where: [...where, `${from}.key < ?`], params: [paramOfKey(prefix), end] };
 }
 
 /** The first bytes after all keys that begin with `prefix`; undefined when nothing comes after them. */

@@ -102,6 +102,65 @@ describe("expiry", () => {
   }
 });
 
+describe("the past", () => {
+  const limits = { keepMs: 1e9, keepChanges: 1e9, keepBytes: 1e9 };
+  const count = async (store: EmbeddedStore, sql: string) =>
+    Number((await store.database.read(`SELECT count(*) FROM ${sql}`, [], signal))[0]?.[0]);
+  const change = async (store: EmbeddedStore, turns: number) => {
+    for (let turn = 0; turn < turns; turn++) {
+      await Promise.all(
+        Array.from({ length: 20 }, (_, index) => store.write(table, record(`k${index}`, "x".repeat(1_000)), signal)),
+      );
+      await Promise.all(Array.from({ length: 5 }, (_, index) => store.delete(table, `k${index}`, signal)));
+    }
+  };
+
+  for (const [what, limit] of Object.entries({ keepMs: 0, keepChanges: 10, keepBytes: 10_000 })) {
+    it(`is off the disk once ${what} is over, and records are not`, async () => {
+      await using store = await openEmbeddedStore({ sweepMs: 1e6, history: { ...limits, [what]: limit } });
+      await change(store, 50);
+      // Much at once is forgotten without waiting for the next sweep.
+      assert.equal((await count(store, "versions")) > 1_000, what !== "keepBytes");
+      await store.sweep(signal);
+      await store.write(table, record("one more"), signal);
+      await store.sweep(signal);
+      const left = await count(store, "versions");
+      assert.ok(left <= 16 + 40, `${left} versions are left`);
+      assert.equal((await store.list(table, all, signal)).length, 16);
+      await assert.rejects(store.watch(table, "", 1, signal), { code: 412 });
+      const revision = await store.write(table, record("a"), signal);
+      await store.sweep(signal);
+      assert.ok((await store.write(table, record("b"), signal)) > revision);
+    });
+  }
+
+  it("is forgotten under a watcher that is too slow, who is told, and not under one that has nothing to read", async () => {
+    await using store = await openEmbeddedStore({ sweepMs: 1e6, history: { ...limits, keepChanges: 10 } });
+    const slow = (await store.watch(table, "", undefined, signal))[Symbol.asyncIterator]();
+    const idle = (await store.watch(table, "other", undefined, signal))[Symbol.asyncIterator]();
+    const next = idle.next();
+    await change(store, 10);
+    await store.sweep(signal);
+    await assert.rejects(slow.next(), { code: 412 });
+    await store.write(table, record("other"), signal);
+    assert.equal((await next).value?.key, "other");
+  });
+
+  it("tells that a record has expired, once it is off the disk", async () => {
+    let now = Date.now();
+    await using store = await openEmbeddedStore({ sweepMs: 1e6, now: () => now });
+    const watch = (await store.watch(table, "", undefined, signal))[Symbol.asyncIterator]();
+    await store.write(table, record("a", "", new Date(now + 1_000)), signal);
+    const written = await watch.next();
+    now += 2_000;
+    await store.sweep(signal);
+    const gone = await watch.next();
+    assert.deepEqual([gone.value?.key, gone.value?.record], ["a", undefined]);
+    assert.ok(gone.value.revision > written.value?.revision);
+    assert.equal(await count(store, "versions WHERE value IS NOT NULL"), 0);
+  });
+});
+
 describe("names", () => {
   it("are data, whatever they hold, and make no file (ST-07)", async () => {
     await withDirectory(async (dataDir) => {

@@ -2,14 +2,17 @@ import type {
   StoreChange,
   StoreDriver,
   StoredRecord,
+  StoreEvent,
   StoreMatch,
   StoreQuery,
   StoreRecord,
   StoreTable,
+  StoreWatch,
 } from "@microts/blocks/store";
 import { type Log, silent } from "@microts/core";
 import { type Now, steadyClock } from "./clock.ts";
 import { type DatabaseOptions, EmbeddedDatabase, type Row, type Statement } from "./sqlite/index.ts";
+import { defaultHistory, type HistoryLimits, StoreHistory } from "./store-history.ts";
 import {
   condition,
   count,
@@ -23,10 +26,13 @@ import {
 } from "./store-queries.ts";
 import { checksumOf, contentOf, contentOfRow, keyOfColumn, paramOfKey } from "./store-rows.ts";
 import { StoreTables } from "./store-tables.ts";
+import { StoreWatchers } from "./store-watch.ts";
 
 export interface EmbeddedStoreOptions {
   /** How often expired records are deleted from disk. Default 10 s. They are invisible from the moment they expire. */
   readonly sweepMs?: number | undefined;
+  /** What of the past is kept for those who watch. */
+  readonly history?: HistoryLimits | undefined;
   readonly log?: Log | undefined;
   /** The machine's clock. Default `Date.now`. */
   readonly now?: Now | undefined;
@@ -46,6 +52,8 @@ export class EmbeddedStore implements StoreDriver {
   /** For other drivers that keep their data in the same file. */
   readonly database: EmbeddedDatabase;
   readonly #tables: StoreTables;
+  readonly #history: StoreHistory;
+  readonly #watchers: StoreWatchers;
   readonly #ownsDatabase: boolean;
   readonly #now: Now;
   readonly #steady: Now;
@@ -58,6 +66,7 @@ export class EmbeddedStore implements StoreDriver {
     database: EmbeddedDatabase,
     {
       sweepMs = 10_000,
+      history = defaultHistory,
       log = silent,
       now = Date.now,
       ownsDatabase = false,
@@ -65,6 +74,8 @@ export class EmbeddedStore implements StoreDriver {
   ) {
     this.database = database;
     this.#tables = new StoreTables(database);
+    this.#history = new StoreHistory(database, history);
+    this.#watchers = new StoreWatchers(database, this.#tables, (tableId, row) => this.#event(tableId, row));
     this.#ownsDatabase = ownsDatabase;
     this.#now = now;
     this.#steady = steadyClock(now);
@@ -104,14 +115,15 @@ export class EmbeddedStore implements StoreDriver {
   async write(table: StoreTable, record: StoreRecord, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
     const tableId = await this.#tables.findOrMake(table);
-    const [versions] = await this.database.write(this.#put(tableId, record), signal);
-    return Number(versions?.[0]?.[0]);
+    const rows = await this.database.write(this.#put(tableId, record), signal);
+    return this.#changed(table, rows, record.value.byteLength);
   }
 
   async delete(table: StoreTable, key: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const tableId = await this.#tables.find(table);
-    if (tableId !== undefined) await this.database.write(deleteStatements(tableId, key), signal);
+    if (tableId === undefined) return;
+    this.#changed(table, await this.database.write(deleteStatements(tableId, key), signal));
   }
 
   async commit(table: StoreTable, changes: readonly StoreChange[], signal: AbortSignal): Promise<number | undefined> {
@@ -124,8 +136,12 @@ export class EmbeddedStore implements StoreDriver {
       record === undefined ? deleteStatements(tableId, key) : this.#put(tableId, record),
     );
     const rows = await this.database.writeIf([...conditions, ...writes], signal);
-    const versions = rows?.slice(conditions.length).flat();
-    return versions && Number(versions.at(-1)?.[0] ?? 0);
+    const bytes = changes.reduce((sum, { record }) => sum + (record?.value.byteLength ?? 0), 0);
+    return rows && this.#changed(table, rows.slice(conditions.length), bytes);
+  }
+
+  watch(table: StoreTable, prefix: string, after: number | undefined, signal: AbortSignal): Promise<StoreWatch> {
+    return this.#watchers.watch(table, prefix, after, signal);
   }
 
   async databases(signal: AbortSignal): Promise<string[]> {
@@ -138,25 +154,41 @@ export class EmbeddedStore implements StoreDriver {
     return rows.map(([name]) => String(name));
   }
 
-  /** Deletes what has expired from disk; resolves with how many records that were. Runs by itself every `sweepMs`. */
-  async sweep(signal: AbortSignal): Promise<number> {
+  /** Takes off the disk what has expired, and what of the past is kept no longer. Runs by itself every `sweepMs`. */
+  async sweep(signal: AbortSignal): Promise<void> {
+    const before = this.#sweeping?.catch(() => {}) ?? Promise.resolve();
+    const sweeping = before.then(() => this.#sweep(signal));
+    this.#sweeping = sweeping;
+    await sweeping.finally(() => {
+      if (this.#sweeping === sweeping) this.#sweeping = undefined;
+    });
+  }
+
+  async #sweep(signal: AbortSignal): Promise<void> {
     const now = this.#steady();
-    for (let swept = 0; ; ) {
-      const [, , removed = []] = await this.database.write(sweepStatements(now, sweepRecords), signal);
-      swept += removed.length;
-      if (removed.length < sweepRecords) return swept;
+    for (let isMore = true; isMore; ) {
+      const [told = [], , removed = []] = await this.database.write(sweepStatements(now, sweepRecords), signal);
+      if (told[0] !== undefined) this.#watchers.changed(Number(told[0][0]));
+      isMore = removed.length === sweepRecords;
     }
+    await this.#history.forget(signal);
   }
 
   #sweepInBackground(): void {
-    this.#sweeping ??= this.sweep(this.#closing.signal)
-      .then(() => {})
-      .catch((error: unknown) => {
-        if (!this.#closing.signal.aborted) this.#log.warn("expired records could not be deleted", { error });
-      })
-      .finally(() => {
-        this.#sweeping = undefined;
-      });
+    if (this.#sweeping !== undefined || this.#closing.signal.aborted) return;
+    this.sweep(this.#closing.signal).catch((error: unknown) => {
+      if (!this.#closing.signal.aborted) this.#log.warn("what has expired could not be deleted", { error });
+    });
+  }
+
+  /** Tells who has to know of changes, given the rows of their statements; the last revision. */
+  #changed(table: StoreTable, rows: readonly (readonly Row[])[], bytes = 0): number {
+    const revisions = rows.flat();
+    const [first, last] = [revisions[0], revisions.at(-1)];
+    if (first === undefined || last === undefined) return 0;
+    this.#watchers.changed(Number(first[0]), table);
+    if (this.#history.wrote(bytes)) this.#sweepInBackground();
+    return Number(last[0]);
   }
 
   #put(tableId: number, record: StoreRecord): Statement[] {
@@ -178,10 +210,16 @@ export class EmbeddedStore implements StoreDriver {
     };
   }
 
+  #event(tableId: number, [key, ...content]: Row): StoreEvent {
+    const name = keyOfColumn(key);
+    const record = content.at(-1) === null ? undefined : this.#record(tableId, name, content);
+    return { key: name, revision: Number(content[0]), record };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     this.#closing.abort();
-    await this.#sweeping;
+    await this.#sweeping?.catch(() => {});
     await this.#tables.settled();
     if (this.#ownsDatabase) await this.database[Symbol.asyncDispose]();
   }

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file store/store.proto.
  */
 export const file_store_store: GenFile = /*@__PURE__*/
-  fileDesc("ChFzdG9yZS9zdG9yZS5wcm90bxIFc3RvcmUiJAoFRmllbGQSDAoEdHlwZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKiAQoGUmVjb3JkEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDBIOCgZleHBpcnkYAyABKAMSLQoIbWV0YWRhdGEYBCADKAsyGy5zdG9yZS5SZWNvcmQuTWV0YWRhdGFFbnRyeRo9Cg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRIbCgV2YWx1ZRgCIAEoCzIMLnN0b3JlLkZpZWxkOgI4ASJ8CgtSZWFkT3B0aW9ucxIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIOCgZwcmVmaXgYAyABKAgSDgoGc3VmZml4GAQgASgIEg0KBWxpbWl0GAUgASgEEg4KBm9mZnNldBgGIAEoBBINCgVvcmRlchgHIAEoCSI/CgtSZWFkUmVxdWVzdBILCgNrZXkYASABKAkSIwoHb3B0aW9ucxgCIAEoCzISLnN0b3JlLlJlYWRPcHRpb25zIi4KDFJlYWRSZXNwb25zZRIeCgdyZWNvcmRzGAEgAygLMg0uc3RvcmUuUmVjb3JkIi8KDFdyaXRlT3B0aW9ucxIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCSJTCgxXcml0ZVJlcXVlc3QSHQoGcmVjb3JkGAEgASgLMg0uc3RvcmUuUmVjb3JkEiQKB29wdGlvbnMYAiABKAsyEy5zdG9yZS5Xcml0ZU9wdGlvbnMiDwoNV3JpdGVSZXNwb25zZSIwCg1EZWxldGVPcHRpb25zEhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJIkMKDURlbGV0ZVJlcXVlc3QSCwoDa2V5GAEgASgJEiUKB29wdGlvbnMYAiABKAsyFC5zdG9yZS5EZWxldGVPcHRpb25zIhAKDkRlbGV0ZVJlc3BvbnNlInwKC0xpc3RPcHRpb25zEhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoCRIOCgZzdWZmaXgYBCABKAkSDQoFbGltaXQYBSABKAQSDgoGb2Zmc2V0GAYgASgEEg0KBW9yZGVyGAcgASgJIjIKC0xpc3RSZXF1ZXN0EiMKB29wdGlvbnMYASABKAsyEi5zdG9yZS5MaXN0T3B0aW9ucyIiCgxMaXN0UmVzcG9uc2USDAoEa2V5cxgCIAMoCUoECAEQAiISChBEYXRhYmFzZXNSZXF1ZXN0IiYKEURhdGFiYXNlc1Jlc3BvbnNlEhEKCWRhdGFiYXNlcxgBIAMoCSIhCg1UYWJsZXNSZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJIiAKDlRhYmxlc1Jlc3BvbnNlEg4KBnRhYmxlcxgBIAMoCSKkAQoFRW50cnkSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMEiwKCG1ldGFkYXRhGAMgAygLMhouc3RvcmUuRW50cnkuTWV0YWRhdGFFbnRyeRIOCgZ0dGxfbXMYBCABKAMSEAoIcmV2aXNpb24YBSABKAQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjoKCkdldFJlcXVlc3QSEAoIZGF0YWJhc2UYASABKAkSDQoFdGFibGUYAiABKAkSCwoDa2V5GAMgASgMIioKC0dldFJlc3BvbnNlEhsKBWVudHJ5GAEgASgLMgwuc3RvcmUuRW50cnkilAEKC1NjYW5SZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoDBIOCgZzdWZmaXgYBCABKAwSDQoFbGltaXQYBSABKAQSDgoGb2Zmc2V0GAYgASgEEhIKCmRlc2NlbmRpbmcYByABKAgSEQoJa2V5c19vbmx5GAggASgIIi0KDFNjYW5SZXNwb25zZRIdCgdlbnRyaWVzGAEgAygLMgwuc3RvcmUuRW50cnkiTwoMQ291bnRSZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoDBIOCgZzdWZmaXgYBCABKAwiHgoNQ291bnRSZXNwb25zZRINCgVjb3VudBgBIAEoBCJcCgZDaGFuZ2USGwoFZW50cnkYASABKAsyDC5zdG9yZS5FbnRyeRIOCgZkZWxldGUYAiABKAgSEwoLY29uZGl0aW9uYWwYAyABKAgSEAoIcmV2aXNpb24YBCABKAQiUAoNQ29tbWl0UmVxdWVzdBIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIeCgdjaGFuZ2VzGAMgAygLMg0uc3RvcmUuQ2hhbmdlIiIKDkNvbW1pdFJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEIkUKC0Jsb2JPcHRpb25zEhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZwdWJsaWMYAiABKAgSEwoLY29udGVudFR5cGUYAyABKAkiQwoPQmxvYlJlYWRSZXF1ZXN0EgsKA2tleRgBIAEoCRIjCgdvcHRpb25zGAIgASgLMhIuc3RvcmUuQmxvYk9wdGlvbnMiIAoQQmxvYlJlYWRSZXNwb25zZRIMCgRibG9iGAEgASgMIlIKEEJsb2JXcml0ZVJlcXVlc3QSCwoDa2V5GAEgASgJEiMKB29wdGlvbnMYAiABKAsyEi5zdG9yZS5CbG9iT3B0aW9ucxIMCgRibG9iGAMgASgMIhMKEUJsb2JXcml0ZVJlc3BvbnNlIkUKEUJsb2JEZWxldGVSZXF1ZXN0EgsKA2tleRgBIAEoCRIjCgdvcHRpb25zGAIgASgLMhIuc3RvcmUuQmxvYk9wdGlvbnMiFAoSQmxvYkRlbGV0ZVJlc3BvbnNlIjoKD0Jsb2JMaXN0UmVxdWVzdBInCgdvcHRpb25zGAEgASgLMhYuc3RvcmUuQmxvYkxpc3RPcHRpb25zIiAKEEJsb2JMaXN0UmVzcG9uc2USDAoEa2V5cxgBIAMoCSI0Cg9CbG9iTGlzdE9wdGlvbnMSEQoJbmFtZXNwYWNlGAEgASgJEg4KBnByZWZpeBgCIAEoCTKZBAoFU3RvcmUSLwoEUmVhZBISLnN0b3JlLlJlYWRSZXF1ZXN0GhMuc3RvcmUuUmVhZFJlc3BvbnNlEjIKBVdyaXRlEhMuc3RvcmUuV3JpdGVSZXF1ZXN0GhQuc3RvcmUuV3JpdGVSZXNwb25zZRI1CgZEZWxldGUSFC5zdG9yZS5EZWxldGVSZXF1ZXN0GhUuc3RvcmUuRGVsZXRlUmVzcG9uc2USMQoETGlzdBISLnN0b3JlLkxpc3RSZXF1ZXN0GhMuc3RvcmUuTGlzdFJlc3BvbnNlMAESPgoJRGF0YWJhc2VzEhcuc3RvcmUuRGF0YWJhc2VzUmVxdWVzdBoYLnN0b3JlLkRhdGFiYXNlc1Jlc3BvbnNlEjUKBlRhYmxlcxIULnN0b3JlLlRhYmxlc1JlcXVlc3QaFS5zdG9yZS5UYWJsZXNSZXNwb25zZRIsCgNHZXQSES5zdG9yZS5HZXRSZXF1ZXN0GhIuc3RvcmUuR2V0UmVzcG9uc2USMQoEU2NhbhISLnN0b3JlLlNjYW5SZXF1ZXN0GhMuc3RvcmUuU2NhblJlc3BvbnNlMAESMgoFQ291bnQSEy5zdG9yZS5Db3VudFJlcXVlc3QaFC5zdG9yZS5Db3VudFJlc3BvbnNlEjUKBkNvbW1pdBIULnN0b3JlLkNvbW1pdFJlcXVlc3QaFS5zdG9yZS5Db21taXRSZXNwb25zZTL8AQoJQmxvYlN0b3JlEjkKBFJlYWQSFi5zdG9yZS5CbG9iUmVhZFJlcXVlc3QaFy5zdG9yZS5CbG9iUmVhZFJlc3BvbnNlMAESPAoFV3JpdGUSFy5zdG9yZS5CbG9iV3JpdGVSZXF1ZXN0Ghguc3RvcmUuQmxvYldyaXRlUmVzcG9uc2UoARI9CgZEZWxldGUSGC5zdG9yZS5CbG9iRGVsZXRlUmVxdWVzdBoZLnN0b3JlLkJsb2JEZWxldGVSZXNwb25zZRI3CgRMaXN0EhYuc3RvcmUuQmxvYkxpc3RSZXF1ZXN0Ghcuc3RvcmUuQmxvYkxpc3RSZXNwb25zZUItWitnaXRodWIuY29tL21pY3JvL21pY3JvL3YzL3Byb3RvL3N0b3JlO3N0b3JlYgZwcm90bzM");
+  fileDesc("ChFzdG9yZS9zdG9yZS5wcm90bxIFc3RvcmUiJAoFRmllbGQSDAoEdHlwZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKiAQoGUmVjb3JkEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDBIOCgZleHBpcnkYAyABKAMSLQoIbWV0YWRhdGEYBCADKAsyGy5zdG9yZS5SZWNvcmQuTWV0YWRhdGFFbnRyeRo9Cg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRIbCgV2YWx1ZRgCIAEoCzIMLnN0b3JlLkZpZWxkOgI4ASJ8CgtSZWFkT3B0aW9ucxIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIOCgZwcmVmaXgYAyABKAgSDgoGc3VmZml4GAQgASgIEg0KBWxpbWl0GAUgASgEEg4KBm9mZnNldBgGIAEoBBINCgVvcmRlchgHIAEoCSI/CgtSZWFkUmVxdWVzdBILCgNrZXkYASABKAkSIwoHb3B0aW9ucxgCIAEoCzISLnN0b3JlLlJlYWRPcHRpb25zIi4KDFJlYWRSZXNwb25zZRIeCgdyZWNvcmRzGAEgAygLMg0uc3RvcmUuUmVjb3JkIi8KDFdyaXRlT3B0aW9ucxIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCSJTCgxXcml0ZVJlcXVlc3QSHQoGcmVjb3JkGAEgASgLMg0uc3RvcmUuUmVjb3JkEiQKB29wdGlvbnMYAiABKAsyEy5zdG9yZS5Xcml0ZU9wdGlvbnMiDwoNV3JpdGVSZXNwb25zZSIwCg1EZWxldGVPcHRpb25zEhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJIkMKDURlbGV0ZVJlcXVlc3QSCwoDa2V5GAEgASgJEiUKB29wdGlvbnMYAiABKAsyFC5zdG9yZS5EZWxldGVPcHRpb25zIhAKDkRlbGV0ZVJlc3BvbnNlInwKC0xpc3RPcHRpb25zEhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoCRIOCgZzdWZmaXgYBCABKAkSDQoFbGltaXQYBSABKAQSDgoGb2Zmc2V0GAYgASgEEg0KBW9yZGVyGAcgASgJIjIKC0xpc3RSZXF1ZXN0EiMKB29wdGlvbnMYASABKAsyEi5zdG9yZS5MaXN0T3B0aW9ucyIiCgxMaXN0UmVzcG9uc2USDAoEa2V5cxgCIAMoCUoECAEQAiISChBEYXRhYmFzZXNSZXF1ZXN0IiYKEURhdGFiYXNlc1Jlc3BvbnNlEhEKCWRhdGFiYXNlcxgBIAMoCSIhCg1UYWJsZXNSZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJIiAKDlRhYmxlc1Jlc3BvbnNlEg4KBnRhYmxlcxgBIAMoCSKkAQoFRW50cnkSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMEiwKCG1ldGFkYXRhGAMgAygLMhouc3RvcmUuRW50cnkuTWV0YWRhdGFFbnRyeRIOCgZ0dGxfbXMYBCABKAMSEAoIcmV2aXNpb24YBSABKAQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjoKCkdldFJlcXVlc3QSEAoIZGF0YWJhc2UYASABKAkSDQoFdGFibGUYAiABKAkSCwoDa2V5GAMgASgMIioKC0dldFJlc3BvbnNlEhsKBWVudHJ5GAEgASgLMgwuc3RvcmUuRW50cnkilAEKC1NjYW5SZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoDBIOCgZzdWZmaXgYBCABKAwSDQoFbGltaXQYBSABKAQSDgoGb2Zmc2V0GAYgASgEEhIKCmRlc2NlbmRpbmcYByABKAgSEQoJa2V5c19vbmx5GAggASgIIi0KDFNjYW5SZXNwb25zZRIdCgdlbnRyaWVzGAEgAygLMgwuc3RvcmUuRW50cnkiTwoMQ291bnRSZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoDBIOCgZzdWZmaXgYBCABKAwiHgoNQ291bnRSZXNwb25zZRINCgVjb3VudBgBIAEoBCJcCgZDaGFuZ2USGwoFZW50cnkYASABKAsyDC5zdG9yZS5FbnRyeRIOCgZkZWxldGUYAiABKAgSEwoLY29uZGl0aW9uYWwYAyABKAgSEAoIcmV2aXNpb24YBCABKAQiUAoNQ29tbWl0UmVxdWVzdBIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIeCgdjaGFuZ2VzGAMgAygLMg0uc3RvcmUuQ2hhbmdlIiIKDkNvbW1pdFJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEIl4KDFdhdGNoUmVxdWVzdBIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIOCgZwcmVmaXgYAyABKAwSDgoGcmVzdW1lGAQgASgIEg0KBWFmdGVyGAUgASgEIj8KDVdhdGNoUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQSHAoGZXZlbnRzGAIgAygLMgwuc3RvcmUuRXZlbnQiMgoFRXZlbnQSGwoFZW50cnkYASABKAsyDC5zdG9yZS5FbnRyeRIMCgRnb25lGAIgASgIIkUKC0Jsb2JPcHRpb25zEhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZwdWJsaWMYAiABKAgSEwoLY29udGVudFR5cGUYAyABKAkiQwoPQmxvYlJlYWRSZXF1ZXN0EgsKA2tleRgBIAEoCRIjCgdvcHRpb25zGAIgASgLMhIuc3RvcmUuQmxvYk9wdGlvbnMiIAoQQmxvYlJlYWRSZXNwb25zZRIMCgRibG9iGAEgASgMIlIKEEJsb2JXcml0ZVJlcXVlc3QSCwoDa2V5GAEgASgJEiMKB29wdGlvbnMYAiABKAsyEi5zdG9yZS5CbG9iT3B0aW9ucxIMCgRibG9iGAMgASgMIhMKEUJsb2JXcml0ZVJlc3BvbnNlIkUKEUJsb2JEZWxldGVSZXF1ZXN0EgsKA2tleRgBIAEoCRIjCgdvcHRpb25zGAIgASgLMhIuc3RvcmUuQmxvYk9wdGlvbnMiFAoSQmxvYkRlbGV0ZVJlc3BvbnNlIjoKD0Jsb2JMaXN0UmVxdWVzdBInCgdvcHRpb25zGAEgASgLMhYuc3RvcmUuQmxvYkxpc3RPcHRpb25zIiAKEEJsb2JMaXN0UmVzcG9uc2USDAoEa2V5cxgBIAMoCSI0Cg9CbG9iTGlzdE9wdGlvbnMSEQoJbmFtZXNwYWNlGAEgASgJEg4KBnByZWZpeBgCIAEoCTLPBAoFU3RvcmUSLwoEUmVhZBISLnN0b3JlLlJlYWRSZXF1ZXN0GhMuc3RvcmUuUmVhZFJlc3BvbnNlEjIKBVdyaXRlEhMuc3RvcmUuV3JpdGVSZXF1ZXN0GhQuc3RvcmUuV3JpdGVSZXNwb25zZRI1CgZEZWxldGUSFC5zdG9yZS5EZWxldGVSZXF1ZXN0GhUuc3RvcmUuRGVsZXRlUmVzcG9uc2USMQoETGlzdBISLnN0b3JlLkxpc3RSZXF1ZXN0GhMuc3RvcmUuTGlzdFJlc3BvbnNlMAESPgoJRGF0YWJhc2VzEhcuc3RvcmUuRGF0YWJhc2VzUmVxdWVzdBoYLnN0b3JlLkRhdGFiYXNlc1Jlc3BvbnNlEjUKBlRhYmxlcxIULnN0b3JlLlRhYmxlc1JlcXVlc3QaFS5zdG9yZS5UYWJsZXNSZXNwb25zZRIsCgNHZXQSES5zdG9yZS5HZXRSZXF1ZXN0GhIuc3RvcmUuR2V0UmVzcG9uc2USMQoEU2NhbhISLnN0b3JlLlNjYW5SZXF1ZXN0GhMuc3RvcmUuU2NhblJlc3BvbnNlMAESMgoFQ291bnQSEy5zdG9yZS5Db3VudFJlcXVlc3QaFC5zdG9yZS5Db3VudFJlc3BvbnNlEjUKBkNvbW1pdBIULnN0b3JlLkNvbW1pdFJlcXVlc3QaFS5zdG9yZS5Db21taXRSZXNwb25zZRI0CgVXYXRjaBITLnN0b3JlLldhdGNoUmVxdWVzdBoULnN0b3JlLldhdGNoUmVzcG9uc2UwATL8AQoJQmxvYlN0b3JlEjkKBFJlYWQSFi5zdG9yZS5CbG9iUmVhZFJlcXVlc3QaFy5zdG9yZS5CbG9iUmVhZFJlc3BvbnNlMAESPAoFV3JpdGUSFy5zdG9yZS5CbG9iV3JpdGVSZXF1ZXN0Ghguc3RvcmUuQmxvYldyaXRlUmVzcG9uc2UoARI9CgZEZWxldGUSGC5zdG9yZS5CbG9iRGVsZXRlUmVxdWVzdBoZLnN0b3JlLkJsb2JEZWxldGVSZXNwb25zZRI3CgRMaXN0EhYuc3RvcmUuQmxvYkxpc3RSZXF1ZXN0Ghcuc3RvcmUuQmxvYkxpc3RSZXNwb25zZUItWitnaXRodWIuY29tL21pY3JvL21pY3JvL3YzL3Byb3RvL3N0b3JlO3N0b3JlYgZwcm90bzM");
 
 /**
  * A value of a record's metadata.
@@ -735,6 +735,93 @@ export const CommitResponseSchema: GenMessage<CommitResponse> = /*@__PURE__*/
   messageDesc(file_store_store, 27);
 
 /**
+ * @generated from message store.WatchRequest
+ */
+export type WatchRequest = Message<"store.WatchRequest"> & {
+  /**
+   * @generated from field: string database = 1;
+   */
+  database: string;
+
+  /**
+   * @generated from field: string table = 2;
+   */
+  table: string;
+
+  /**
+   * How keys have to start.
+   *
+   * @generated from field: bytes prefix = 3;
+   */
+  prefix: Uint8Array;
+
+  /**
+   * Whether to begin after the revision below, and not with what comes.
+   *
+   * @generated from field: bool resume = 4;
+   */
+  resume: boolean;
+
+  /**
+   * @generated from field: uint64 after = 5;
+   */
+  after: bigint;
+};
+
+/**
+ * Describes the message store.WatchRequest.
+ * Use `create(WatchRequestSchema)` to create a new message.
+ */
+export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
+  messageDesc(file_store_store, 28);
+
+/**
+ * @generated from message store.WatchResponse
+ */
+export type WatchResponse = Message<"store.WatchResponse"> & {
+  /**
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * @generated from field: repeated store.Event events = 2;
+   */
+  events: Event[];
+};
+
+/**
+ * Describes the message store.WatchResponse.
+ * Use `create(WatchResponseSchema)` to create a new message.
+ */
+export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
+  messageDesc(file_store_store, 29);
+
+/**
+ * @generated from message store.Event
+ */
+export type Event = Message<"store.Event"> & {
+  /**
+   * Only key and revision when the record is gone.
+   *
+   * @generated from field: store.Entry entry = 1;
+   */
+  entry?: Entry | undefined;
+
+  /**
+   * @generated from field: bool gone = 2;
+   */
+  gone: boolean;
+};
+
+/**
+ * Describes the message store.Event.
+ * Use `create(EventSchema)` to create a new message.
+ */
+export const EventSchema: GenMessage<Event> = /*@__PURE__*/
+  messageDesc(file_store_store, 30);
+
+/**
  * @generated from message store.BlobOptions
  */
 export type BlobOptions = Message<"store.BlobOptions"> & {
@@ -765,7 +852,7 @@ export type BlobOptions = Message<"store.BlobOptions"> & {
  * Use `create(BlobOptionsSchema)` to create a new message.
  */
 export const BlobOptionsSchema: GenMessage<BlobOptions> = /*@__PURE__*/
-  messageDesc(file_store_store, 28);
+  messageDesc(file_store_store, 31);
 
 /**
  * @generated from message store.BlobReadRequest
@@ -787,7 +874,7 @@ export type BlobReadRequest = Message<"store.BlobReadRequest"> & {
  * Use `create(BlobReadRequestSchema)` to create a new message.
  */
 export const BlobReadRequestSchema: GenMessage<BlobReadRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 29);
+  messageDesc(file_store_store, 32);
 
 /**
  * @generated from message store.BlobReadResponse
@@ -804,7 +891,7 @@ export type BlobReadResponse = Message<"store.BlobReadResponse"> & {
  * Use `create(BlobReadResponseSchema)` to create a new message.
  */
 export const BlobReadResponseSchema: GenMessage<BlobReadResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 30);
+  messageDesc(file_store_store, 33);
 
 /**
  * @generated from message store.BlobWriteRequest
@@ -831,7 +918,7 @@ export type BlobWriteRequest = Message<"store.BlobWriteRequest"> & {
  * Use `create(BlobWriteRequestSchema)` to create a new message.
  */
 export const BlobWriteRequestSchema: GenMessage<BlobWriteRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 31);
+  messageDesc(file_store_store, 34);
 
 /**
  * @generated from message store.BlobWriteResponse
@@ -844,7 +931,7 @@ export type BlobWriteResponse = Message<"store.BlobWriteResponse"> & {
  * Use `create(BlobWriteResponseSchema)` to create a new message.
  */
 export const BlobWriteResponseSchema: GenMessage<BlobWriteResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 32);
+  messageDesc(file_store_store, 35);
 
 /**
  * @generated from message store.BlobDeleteRequest
@@ -866,7 +953,7 @@ export type BlobDeleteRequest = Message<"store.BlobDeleteRequest"> & {
  * Use `create(BlobDeleteRequestSchema)` to create a new message.
  */
 export const BlobDeleteRequestSchema: GenMessage<BlobDeleteRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 33);
+  messageDesc(file_store_store, 36);
 
 /**
  * @generated from message store.BlobDeleteResponse
@@ -879,7 +966,7 @@ export type BlobDeleteResponse = Message<"store.BlobDeleteResponse"> & {
  * Use `create(BlobDeleteResponseSchema)` to create a new message.
  */
 export const BlobDeleteResponseSchema: GenMessage<BlobDeleteResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 34);
+  messageDesc(file_store_store, 37);
 
 /**
  * @generated from message store.BlobListRequest
@@ -896,7 +983,7 @@ export type BlobListRequest = Message<"store.BlobListRequest"> & {
  * Use `create(BlobListRequestSchema)` to create a new message.
  */
 export const BlobListRequestSchema: GenMessage<BlobListRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 35);
+  messageDesc(file_store_store, 38);
 
 /**
  * @generated from message store.BlobListResponse
@@ -913,7 +1000,7 @@ export type BlobListResponse = Message<"store.BlobListResponse"> & {
  * Use `create(BlobListResponseSchema)` to create a new message.
  */
 export const BlobListResponseSchema: GenMessage<BlobListResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 36);
+  messageDesc(file_store_store, 39);
 
 /**
  * @generated from message store.BlobListOptions
@@ -935,7 +1022,7 @@ export type BlobListOptions = Message<"store.BlobListOptions"> & {
  * Use `create(BlobListOptionsSchema)` to create a new message.
  */
 export const BlobListOptionsSchema: GenMessage<BlobListOptions> = /*@__PURE__*/
-  messageDesc(file_store_store, 37);
+  messageDesc(file_store_store, 40);
 
 /**
  * Needs an administrator of the namespace named as the database.
@@ -1032,6 +1119,17 @@ export const Store: GenService<{
     methodKind: "unary";
     input: typeof CommitRequestSchema;
     output: typeof CommitResponseSchema;
+  },
+  /**
+   * Changes in the order of their revisions. The first response has the store's newest revision and no events. 412 when changes asked for are no
+   * longer known.
+   *
+   * @generated from rpc store.Store.Watch
+   */
+  watch: {
+    methodKind: "server_streaming";
+    input: typeof WatchRequestSchema;
+    output: typeof WatchResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_store_store, 0);

@@ -3,6 +3,7 @@ import { connect as connectTls, type TLSSocket, type ConnectionOptions as TlsOpt
 import type { Address } from "./address.ts";
 import { connectFailure, noHttp2 } from "./connect-failure.ts";
 import { ClientConnection, type ClientConnectionOptions } from "./http2/client-connection.ts";
+import { closedWithoutReason } from "./http2/connection.ts";
 import type { Target } from "./target.ts";
 
 /** What a client shows and asks for over TLS, as for `tls.connect`. */
@@ -81,7 +82,8 @@ export class ConnectAttempt {
       },
       onLost: (of, message, error) => {
         if (this.#state === "ready") onLost(of, message, error);
-        else this.#failed(error === undefined ? this.#text(message) : connectFailure(this.#target, error));
+        else if (error === undefined && message !== closedWithoutReason) this.#failed(this.#text(message));
+        else this.#failed(connectFailure(this.#target, error));
       },
     });
     this.#connection = connection;

@@ -10,9 +10,13 @@ export function connectFailure({ address, where, isTls }: Target, error: Error |
     return `can't connect to ${address}: the name ${host} has no address (${code}). Check its spelling and the DNS`;
   if (code === "EACCES" && "path" in where)
     return `can't connect to ${address}: this user may not open the socket. Run as the server's user, or give it a wider socketMode`;
-  const reason =
-    (isTls ? tlsFailure(host, code, message) : undefined) ?? (message || code || "the connection was closed");
-  return `can't connect to ${address}: ${reason}`;
+  const reason = isTls ? tlsFailure(host, code, message) : clearFailure(code);
+  return `can't connect to ${address}: ${reason ?? (message || code)}`;
+}
+
+function clearFailure(code: string): string | undefined {
+  if (code !== "" && code !== "ECONNRESET") return undefined;
+  return "the server closed the connection before it said anything. If it speaks TLS, write the address as https://host:port";
 }
 
 const untrusted = new Set([
@@ -39,7 +43,7 @@ function tlsFailure(host: string, code: string, message: string): string | undef
   if (/ALERT_.*(CERTIFICATE|UNKNOWN_CA)/.test(code))
     return `it doesn't accept this client's certificate (${code}). ${wantedCertificate}`;
   if (code === "" || code === "ECONNRESET")
-    return `the server closed the connection during the TLS handshake. If it asks for client certificates: ${wantedCertificate}`;
+    return `the server closed the connection before it said anything. If it asks for client certificates: ${wantedCertificate}`;
   return undefined;
 }
 

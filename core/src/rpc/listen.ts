@@ -1,8 +1,9 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions } from "node:tls";
+import { MicroError } from "../errors.ts";
 import { type Log, silent } from "../log.ts";
 import { Acceptor } from "./acceptor.ts";
-import { formatAddress, parseAddress } from "./address.ts";
+import { bind } from "./bind.ts";
 import type { KeepaliveOptions } from "./http2/keepalive.ts";
 import { defaultLimits, type Limits } from "./http2/limits.ts";
 import { Requests } from "./requests.ts";
@@ -12,6 +13,8 @@ import type { WebOptions } from "./web/cors.ts";
 export interface ListenOptions {
   /** `host:port`, where port 0 takes a free one, or `unix:/path/of/socket`. */
   readonly address: string;
+  /** Who may open a Unix socket. Default 0o600: the server's own user. */
+  readonly socketMode?: number;
   /** Largest message either way. Default 32 MiB. */
   readonly maxMessageBytes?: number;
   /** Serves TLS with ALPN `h2` and `http/1.1`; as for `tls.createServer`: `cert`, `key`, and `ca`, `requestCert` for client certificates. */
@@ -41,10 +44,7 @@ const serverKeepalive: KeepaliveOptions = {
  */
 export async function listen(handler: CallHandler, options: ListenOptions): Promise<Listener> {
   const limits = { ...defaultLimits, ...options.limits };
-  const server =
-    options.tls === undefined
-      ? createServer()
-      : createTlsServer({ ...options.tls, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: limits.handshakeMs });
+  const server = options.tls === undefined ? createServer() : tlsServer(options.tls, limits, options.web);
   server.maxConnections = options.maxConnections ?? 10_000;
   const acceptor = new Acceptor({
     handler,
@@ -57,34 +57,30 @@ export async function listen(handler: CallHandler, options: ListenOptions): Prom
   server.on(options.tls === undefined ? "connection" : "secureConnection", onSocket);
   // A handshake that fails is its caller's loss alone.
   server.on("tlsClientError", (_, socket: Socket) => socket.destroy());
-  const unixPath = /^unix:(.+)$/.exec(options.address)?.[1];
-  const { host, port } = unixPath === undefined ? parseAddress(options.address) : { host: "", port: 0 };
-  await bound(server, unixPath === undefined ? { host, port } : { path: unixPath });
-  const at = server.address();
-  const boundPort = typeof at === "object" && at !== null ? at.port : 0;
+  const [address, port] = await bind(server, options.address, options.socketMode ?? 0o600);
+  // A connection that can't be accepted is its caller's loss alone.
+  server.on("error", () => {});
   let closing: Promise<void> | undefined;
   const close = (graceMs: number) => {
     closing ??= closeAll(server, acceptor, graceMs);
     return closing;
   };
   return {
-    address: unixPath === undefined ? formatAddress(host, boundPort) : options.address,
-    port: boundPort,
+    address,
+    port,
     close,
     [Symbol.asyncDispose]: () => close(0),
   };
 }
 
-async function bound(server: Server, where: { host: string; port: number } | { path: string }): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(where, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-  // A connection that can't be accepted is its caller's loss alone.
-  server.on("error", () => {});
+function tlsServer(tls: NonNullable<ListenOptions["tls"]>, limits: Limits, web: ListenOptions["web"]): Server {
+  const ALPNProtocols = web === false ? ["h2"] : ["h2", "http/1.1"];
+  try {
+    return createTlsServer({ ...tls, ALPNProtocols, handshakeTimeout: limits.handshakeMs });
+  } catch (error) {
+    const detail = `tls.cert, tls.key or tls.ca can't be used (${(error as Error).message}). They must be PEM, and the key the certificate's`;
+    throw MicroError.badRequest("go.micro.server", detail);
+  }
 }
 
 async function closeAll(server: Server, acceptor: Acceptor, graceMs: number): Promise<void> {

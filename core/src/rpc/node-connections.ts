@@ -85,9 +85,9 @@ export class NodeConnections implements StreamSource {
   }
 
   #attach(call: Outgoing, connection: ClientConnection): void {
-    // A call in progress keeps the process alive; an idle connection doesn't.
-    if (connection.streams.size === 0) connection.socket.ref();
     call.attach(connection);
+    // A call in progress keeps the process alive; an idle connection doesn't.
+    if (connection.streams.size === 1) connection.socket.ref();
   }
 
   forget(call: Outgoing): void {

@@ -1,5 +1,5 @@
 import type { ClientConnection } from "./http2/client-connection.ts";
-import { Prefix } from "./http2/protocol.ts";
+import { ErrorCode, Prefix } from "./http2/protocol.ts";
 import type { Stream, StreamClose, StreamEvents } from "./http2/stream.ts";
 
 /** Finds a stream for a call: now, or when there is room. */
@@ -58,6 +58,11 @@ export abstract class Outgoing implements StreamEvents {
 
   /** The source has found a connection with room. */
   attach(connection: ClientConnection): void {
+    const maxBytes = connection.peer.maxHeaderListSize;
+    if (listBytes(this.fields) > maxBytes) {
+      this.failed(tooLarge(maxBytes));
+      return;
+    }
     const stream = connection.request(this.fields, this);
     this.stream = stream;
     if (this.#firstBody === undefined) return;
@@ -142,4 +147,16 @@ export abstract class Outgoing implements StreamEvents {
     this.#drop();
     this.onOver(close);
   }
+}
+
+/** The size of a header list as SETTINGS_MAX_HEADER_LIST_SIZE counts it (RFC 9113 §6.5.2). */
+function listBytes(fields: readonly string[]): number {
+  let bytes = fields.length * 16;
+  for (let n = 0; n < fields.length; n++) bytes += (fields[n] as string).length;
+  return bytes;
+}
+
+function tooLarge(maxBytes: number): StreamClose {
+  const message = `the metadata is over the ${maxBytes} bytes that the server takes (SETTINGS_MAX_HEADER_LIST_SIZE): send less`;
+  return { code: ErrorCode.enhanceYourCalm, message, isRemote: true, isConnectionLost: false, isUnprocessed: false };
 }

@@ -21,6 +21,8 @@ export interface ConnectionOptions {
   readonly openedMs?: number;
 }
 
+/** The end of a connection that the peer closed without a GOAWAY or an error. */
+export const closedWithoutReason = "the connection was closed";
 /** A frame with a use stands against so many without. */
 const idlePerUseful = 4;
 /** Time for a peer to read the GOAWAY of a connection that failed. */
@@ -80,7 +82,7 @@ export abstract class Connection implements Receiver {
     this.#parser = new FrameParser(this.#received);
     socket.setNoDelay(true);
     socket.on("error", (error) => this.lost(error.message, error));
-    socket.on("close", () => this.lost("the connection was closed"));
+    socket.on("close", () => this.lost(closedWithoutReason));
     sweep(this);
   }
 

@@ -1,5 +1,6 @@
+import { proxyHandler } from "@microts/blocks/proxy";
+import { Connections, listen } from "@microts/core/rpc";
 import { type Certificate, makeCertificate } from "../certificate.ts";
-import { serveProxy } from "../dep.ts";
 import { InteropClient } from "./interop-client.ts";
 
 /** How the calls of a client get to a server. */
@@ -39,4 +40,22 @@ export async function openWay(way: Way, serve: Serve): Promise<Served> {
         : new InteropClient(`https://${address}`, { ca: certificate.cert, servername: "localhost" }),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
+}
+
+/** The platform's proxy, with a server behind it that answers all services for anybody. */
+async function serveProxy(address: string): Promise<Server> {
+  await using opened = new AsyncDisposableStack();
+  const connections = opened.use(new Connections());
+  const handler = proxyHandler({
+    router: {
+      routes: (service, network) => [{ service, address, network, metric: 1, metadata: {} }],
+    },
+    local: new Map(),
+    connections,
+    account: async () => undefined,
+    authorize: async () => {},
+  });
+  const listener = opened.use(await listen(handler, { address: "127.0.0.1:0" }));
+  const all = opened.move();
+  return { address: listener.address, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }

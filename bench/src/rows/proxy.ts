@@ -1,10 +1,10 @@
 import { RpcClient, serviceClient } from "@microts/core/rpc";
 import { Registry } from "@microts/proto/registry";
+import { startNginx } from "../engines/nginx.ts";
 import { h2loaded, messageFile } from "../h2load.ts";
 import { startMicroServer } from "../micro-server.ts";
 import { checkEcho, echoEndpoint, echoMessage, echoPath, echoService } from "../peers/echo.ts";
 import { echoServiceFile } from "../peers/echo-service.ts";
-import { startNginx } from "../peers/nginx.ts";
 import type { Row } from "../row.ts";
 
 /** The identity-aware proxy in front of a service, against the same service without it. */

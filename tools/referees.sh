@@ -14,6 +14,7 @@ builds=(
   "grpcurl grpcurl=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4"
   "buf buf=github.com/bufbuild/buf/cmd/buf@v1.75.0"
   "micro-v3 micro-v3=github.com/micro/micro/v3@v3.13.0"
+  "nats nats-server=github.com/nats-io/nats-server/v2@v2.15.3"
 )
 python_packages=(grpcio==1.85.3 protobuf==7.36.2)
 

@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { describeMachine } from "./machine.ts";
 import type { Row } from "./row.ts";
+import { events } from "./rows/events.ts";
 import { gateway } from "./rows/gateway.ts";
 import { h2load } from "./rows/h2load.ts";
 import { many } from "./rows/many.ts";
@@ -14,7 +15,7 @@ import { unary } from "./rows/unary.ts";
 import { type Result, runRow } from "./run.ts";
 import { renderRow } from "./table.ts";
 
-const rows: readonly Row[] = [unary, h2load, ...streams, ...many, proxy, ...gateway, ...store, ...server];
+const rows: readonly Row[] = [unary, h2load, ...streams, ...many, proxy, ...gateway, ...store, ...events, ...server];
 
 process.on("uncaughtException", (error) => {
   process.stderr.write(`${error.message}\n`);

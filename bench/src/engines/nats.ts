@@ -22,7 +22,7 @@ export async function startNats(bench: Bench, name: string, isSynced: boolean): 
   const port = await freePort();
   const folder = await bench.newFolder(name);
   const config = join(folder, "nats.conf");
-  const sync = isSynced ? "sync_interval: always" : "";
+  const sync = isSynced ? ", sync_interval: always" : "";
   await writeFile(config, `listen: 127.0.0.1:${port}\njetstream { store_dir: "${folder}" ${sync} }\n`);
   const options = { port, folder };
   const isStarted =

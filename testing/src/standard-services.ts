@@ -23,12 +23,14 @@ export interface ServedStandard extends AsyncDisposable {
   idle(): Promise<void>;
 }
 
-/** gRPC's standard services on a loopback port, before the methods of other services, and a client of grpc-js. */
+/** gRPC's standard services, but those named in `without`, on a loopback port, before the methods of other services, and a client of grpc-js. */
 export async function serveStandard(
   options: StandardServices,
   methods: readonly Method[] = [],
+  without: readonly string[] = [],
 ): Promise<ServedStandard> {
-  const standard = standardServices(options);
+  const standard = new Map(standardServices(options));
+  for (const service of without) standard.delete(service);
   const own = new Map(methods.map((method) => [method.name, method]));
   const running = new Set<Promise<void>>();
   const listener = await listen(

@@ -13,17 +13,30 @@ export interface HttpAnswer {
   readonly isHead: boolean;
 }
 
-/** Answers what isn't a call when it has come whole. */
+/** How long an answer waits for the rest of its request. */
+const patienceMs = 100;
+
+/** Answers what isn't a call when it has come whole, and soon in any case: a stream of another protocol may wait for the answer before it goes on. */
 export class NotGrpc implements StreamEvents {
   readonly #stream: CallStream;
   readonly #answer: HttpAnswer;
+  readonly #patience: NodeJS.Timeout;
+  #isAnswered = false;
 
   constructor(stream: CallStream, answer: HttpAnswer) {
     this.#stream = stream;
     this.#answer = answer;
+    this.#patience = setTimeout(() => this.#respond(), patienceMs);
   }
 
   onEnd(): void {
+    clearTimeout(this.#patience);
+    this.#respond();
+  }
+
+  #respond(): void {
+    if (this.#isAnswered) return;
+    this.#isAnswered = true;
     const { status, text, fields, isHead } = this.#answer;
     const body = Buffer.from(text === "" ? "" : `${text}\n`);
     const about = ["content-type", "text/plain", "x-content-type-options", "nosniff"];
@@ -41,5 +54,8 @@ export class NotGrpc implements StreamEvents {
 
   onHeaders(): void {}
   onWritable(): void {}
-  onClose(): void {}
+
+  onClose(): void {
+    clearTimeout(this.#patience);
+  }
 }

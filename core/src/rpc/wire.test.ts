@@ -162,6 +162,16 @@ describe("our gRPC server", () => {
     }
   });
 
+  it("answers a stream of another protocol, whose caller waits for that before it goes on", async () => {
+    const stream = open(session, depPaths.ping, { "content-type": "application/connect+proto" });
+    const [response, closed] = [once(stream, "response"), once(stream.resume(), "close")];
+    stream.write(frameMessage(depMessages.encode.ping({ stroke: 1n })));
+    const [headers] = await response;
+    equal(headers[":status"], 415);
+    await closed;
+    equal(stream.rstCode, constants.NGHTTP2_NO_ERROR);
+  });
+
   for (const [kind, path, message] of [
     ["unary call", depPaths.call, depMessages.encode.call({ name: "Jane" })],
     ["server stream", depPaths.stream, depMessages.encode.stream({ count: 3n })],

@@ -23,3 +23,13 @@ export interface CallStream {
   /** `bytes` of what `onData` brought are out of the way: the peer may send as many more. */
   consumed(bytes: number): void;
 }
+
+/** Takes the frames of a call as they come, instead of its messages. */
+export interface RawSink {
+  /** With `isEnd` nothing follows; otherwise `onEnd` says so. */
+  onData(bytes: Buffer, start: number, end: number, isEnd: boolean): void;
+  onEnd(): void;
+  onWritable(): void;
+  /** The call is over: the caller went away, its deadline passed, or its status has been sent. */
+  onClose(): void;
+}

@@ -1,10 +1,11 @@
 import { pushDeadline } from "./call-fields.ts";
 import { nodeLost, notGrpc, statusOfClose } from "./call-status.ts";
+import type { RawSink } from "./call-stream.ts";
 import { ErrorCode, Prefix } from "./http2/protocol.ts";
 import type { StreamClose } from "./http2/stream.ts";
 import type { NodeConnections } from "./node-connections.ts";
 import { Outgoing } from "./outgoing.ts";
-import type { Http2ServerCall, RawSink } from "./server-call.ts";
+import type { Http2ServerCall } from "./server-call.ts";
 import { StatusError } from "./transport.ts";
 
 /** Metadata that changes on the way: a new value, or undefined to leave it out. */

@@ -1,7 +1,7 @@
 import { GrpcStatus, MicroError } from "../errors.ts";
 import type { Metadata } from "../metadata.ts";
 import { metadataOf, type RequestFields, responseFields, trailerFields } from "./call-fields.ts";
-import type { CallStream } from "./call-stream.ts";
+import type { CallStream, RawSink } from "./call-stream.ts";
 import { compress, encodingOf } from "./compression.ts";
 import { deadlines, type Timed } from "./deadline-wheel.ts";
 import type { RequestHead } from "./http2/message-head.ts";
@@ -9,18 +9,9 @@ import { ErrorCode, Prefix } from "./http2/protocol.ts";
 import type { StreamClose, StreamEvents } from "./http2/stream.ts";
 import { MessageQueue } from "./message-queue.ts";
 import { soleMessage } from "./message-reader.ts";
+import { RequestIterator } from "./request-iterator.ts";
 import { finding, okStatus, statusOf } from "./status.ts";
 import { accepted, type CallHandler, type ServerCall, type Status } from "./transport.ts";
-
-/** Takes the frames of a call as they come, instead of its messages. */
-export interface RawSink {
-  /** With `isEnd` nothing follows; otherwise `onEnd` says so. */
-  onData(bytes: Buffer, start: number, end: number, isEnd: boolean): void;
-  onEnd(): void;
-  onWritable(): void;
-  /** The call is over: the caller went away, its deadline passed, or its status has been sent. */
-  onClose(): void;
-}
 
 /** One call on a stream (gRPC over HTTP/2), or on what looks like one: gRPC-Web is framed below. */
 export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
@@ -196,7 +187,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   }
 
   get requests(): AsyncIterableIterator<Uint8Array> {
-    this.#iterator ??= new Requests(this);
+    this.#iterator ??= new RequestIterator(this);
     return this.#iterator;
   }
 
@@ -374,32 +365,6 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
     this.#controller?.abort(this.#failure);
     this.#raw?.onClose();
   }
-}
-
-/** `read` as an iterator. Leaving the loop doesn't end the call: its handler may still answer. */
-class Requests implements AsyncIterableIterator<Uint8Array> {
-  readonly #call: ServerCall;
-
-  constructor(call: ServerCall) {
-    this.#call = call;
-  }
-
-  next(): Promise<IteratorResult<Uint8Array>> {
-    const value = this.#call.read();
-    return value instanceof Promise ? value.then(resultOf) : Promise.resolve(resultOf(value));
-  }
-
-  async return(): Promise<IteratorResult<Uint8Array>> {
-    return { value: undefined, done: true };
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-}
-
-function resultOf(value: Uint8Array | undefined): IteratorResult<Uint8Array> {
-  return value === undefined ? { value, done: true } : { value, done: false };
 }
 
 const { status: deadlineStatus } = finding(MicroError.timeout("go.micro.server", "the deadline passed"));

@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import type { BlobDriver } from "./blob-driver.ts";
+import { createHash } from "node:crypto";
+import { type BlobDriver, type BlobRange, wholeBlob } from "./blob-driver.ts";
 
 /** Registers one test; `it` of any runner fits. */
 export type BlobTest = (name: string, run: () => Promise<void>) => unknown;
@@ -21,6 +22,36 @@ export function blobConformance(test: BlobTest, { open }: BlobHarness): void {
     equal(Buffer.compare(await read(driver, "acme", "logo"), Buffer.concat(chunks)), 0);
   });
 
+  test("reads any part of a blob", async () => {
+    await using driver = await open();
+    const bytes = Buffer.from(Uint32Array.from({ length: 150_000 }, (_, index) => index).buffer);
+    await driver.write("acme", "a", info, from([bytes]), signal);
+    const places = [0, 1, 65_536, 262_143, 262_144, 262_145, 524_288, 599_999, 600_000, 700_000];
+    for (const offset of places) {
+      for (const length of [0, 1, 262_144, 300_000, wholeBlob.length]) {
+        const part = await read(driver, "acme", "a", { offset, length });
+        ok(part.equals(bytes.subarray(offset, offset + length)), `${length} bytes from ${offset}`);
+      }
+    }
+    equal(await driver.read("acme", "nothing", { offset: 0, length: 0 }, signal), undefined);
+  });
+
+  test("says size, checksum, content type, whether it is public, and when it was written", async () => {
+    await using driver = await open();
+    const before = Date.now() - 1_000;
+    const bytes = Buffer.alloc(600_000, "abc");
+    await driver.write("acme", "a", { contentType: "text/plain", public: true }, from([bytes, bytes]), signal);
+    const { writtenAt, ...stat } = (await driver.stat("acme", "a", signal)) ?? {};
+    const sha256 = createHash("sha256").update(bytes).update(bytes).digest("hex");
+    deepEqual(stat, { size: 1_200_000, sha256, contentType: "text/plain", public: true });
+    ok(writtenAt !== undefined && writtenAt.getTime() >= before && writtenAt.getTime() <= Date.now() + 1_000);
+    await driver.write("acme", "a", { contentType: "", public: false }, from([]), signal);
+    const empty = await driver.stat("acme", "a", signal);
+    deepEqual([empty?.size, empty?.contentType, empty?.public], [0, "", false]);
+    equal(await driver.stat("acme", "nothing", signal), undefined);
+    equal(await driver.stat("umbrella", "a", signal), undefined);
+  });
+
   test("keeps an empty blob", async () => {
     await using driver = await open();
     await driver.write("acme", "empty", info, from([]), signal);
@@ -30,7 +61,7 @@ export function blobConformance(test: BlobTest, { open }: BlobHarness): void {
 
   test("answers undefined for a blob that isn't there", async () => {
     await using driver = await open();
-    equal(await driver.read("acme", "nothing", signal), undefined);
+    equal(await driver.read("acme", "nothing", wholeBlob, signal), undefined);
   });
 
   test("replaces", async () => {
@@ -73,7 +104,7 @@ export function blobConformance(test: BlobTest, { open }: BlobHarness): void {
     await driver.write("acme", "a", info, from([Buffer.from("x")]), signal);
     await driver.delete("acme", "a", signal);
     await driver.delete("acme", "a", signal);
-    equal(await driver.read("acme", "a", signal), undefined);
+    equal(await driver.read("acme", "a", wholeBlob, signal), undefined);
   });
 
   test("keeps namespaces apart", async () => {
@@ -95,7 +126,7 @@ export function blobConformance(test: BlobTest, { open }: BlobHarness): void {
     await using driver = await open();
     const size = 3_000_000;
     await driver.write("acme", "a", info, from([new Uint8Array(size)]), signal);
-    const chunks = (await driver.read("acme", "a", signal))?.[Symbol.asyncIterator]();
+    const chunks = (await driver.read("acme", "a", wholeBlob, signal))?.[Symbol.asyncIterator]();
     const first = await chunks?.next();
     await driver.delete("acme", "a", signal);
     let received = first?.value?.byteLength ?? 0;
@@ -109,8 +140,8 @@ async function* from(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array, 
   yield* chunks;
 }
 
-async function read(driver: BlobDriver, namespace: string, key: string): Promise<Buffer> {
+async function read(driver: BlobDriver, namespace: string, key: string, range: BlobRange = wholeBlob): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of (await driver.read(namespace, key, signal)) ?? []) chunks.push(chunk);
+  for await (const chunk of (await driver.read(namespace, key, range, signal)) ?? []) chunks.push(chunk);
   return Buffer.concat(chunks);
 }

@@ -1,7 +1,7 @@
 import { MicroError } from "@microts/core";
 import { openStream, type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
 import { BlobStore } from "@microts/proto/store";
-import type { BlobDriver, BlobInfo } from "./blob-driver.ts";
+import { type BlobDriver, type BlobInfo, type BlobRange, type BlobStat, wholeBlob } from "./blob-driver.ts";
 
 /** Bytes in one message. */
 const chunkBytes = 64 * 1024;
@@ -38,16 +38,41 @@ export class RemoteBlobs implements BlobDriver {
     await this.#blobs.write(messages(), { signal });
   }
 
-  async read(namespace: string, key: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+  async read(
+    namespace: string,
+    key: string,
+    { offset, length }: BlobRange,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array> | undefined> {
+    // On the wire 0 bytes mean all of them.
+    if (length === 0) return (await this.stat(namespace, key, signal)) && nothing();
+    const range = { offset: BigInt(offset), length: BigInt(length === wholeBlob.length ? 0 : length) };
     try {
       const replies = await openStream(
         BlobStore.method.read,
         this.#rpc,
         "store",
-        { key, options: { namespace } },
+        { key, options: { namespace }, ...range },
         { signal },
       );
       return bytesOf(replies);
+    } catch (error) {
+      if (error instanceof MicroError && error.code === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async stat(namespace: string, key: string, signal: AbortSignal): Promise<BlobStat | undefined> {
+    try {
+      const stat = await this.#blobs.stat({ key, options: { namespace } }, { signal });
+      const { contentType, sha256, size, writtenMs } = stat;
+      return {
+        contentType,
+        sha256,
+        public: stat.public,
+        size: Number(size),
+        writtenAt: new Date(Number(writtenMs)),
+      };
     } catch (error) {
       if (error instanceof MicroError && error.code === 404) return undefined;
       throw error;
@@ -65,6 +90,8 @@ export class RemoteBlobs implements BlobDriver {
   /** The RPC client is its owner's to close. */
   async [Symbol.asyncDispose](): Promise<void> {}
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
 
 async function* bytesOf(
   replies: AsyncIterable<{ readonly blob: Uint8Array }>,

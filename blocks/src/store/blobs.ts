@@ -1,5 +1,5 @@
 import { defaultNamespace, MicroError } from "@microts/core";
-import type { BlobDriver, BlobInfo } from "./blob-driver.ts";
+import type { BlobDriver, BlobInfo, BlobStat } from "./blob-driver.ts";
 import { checkBlobKey, checkName } from "./names.ts";
 
 /** Largest blob unless set otherwise: 1 GiB. */
@@ -16,6 +16,13 @@ export interface BlobOptions {
   /** Default `micro`. */
   readonly namespace?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface ReadBlobOptions extends BlobOptions {
+  /** Leaves out so many bytes at the beginning. Default 0. */
+  readonly offset?: number | undefined;
+  /** At most so many bytes. Default: up to the end. */
+  readonly length?: number | undefined;
 }
 
 export interface WriteBlobOptions extends BlobOptions, Partial<BlobInfo> {}
@@ -63,16 +70,29 @@ export class Blobs {
     );
   }
 
-  /** The bytes in chunks, or undefined when there is no such blob. */
-  async read(
+  /**
+   * The bytes in chunks, or undefined when there is no such blob. A range may reach beyond the end. Ends with 500, before them, at bytes that the disk
+   * has altered.
+   */
+  async read(key: string, options: ReadBlobOptions = {}): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const id = "store.Blob.Read";
+    const { namespace = defaultNamespace, offset = 0, length = Number.MAX_SAFE_INTEGER, signal = never } = options;
+    for (const [name, value] of Object.entries({ offset, length })) {
+      if (!Number.isSafeInteger(value) || value < 0)
+        throw MicroError.badRequest(id, `${name} is ${value}: expected a whole number from 0`);
+    }
+    const [place, name] = [checkName(namespace, "the namespace", id), checkBlobKey(key, "the key", id)];
+    return wrap(id, this.#driver.read(place, name, { offset, length }, signal));
+  }
+
+  /** Size, checksum and what was said when it was written; undefined when there is no such blob. */
+  async stat(
     key: string,
     { namespace = defaultNamespace, signal = never }: BlobOptions = {},
-  ): Promise<AsyncIterable<Uint8Array> | undefined> {
-    const id = "store.Blob.Read";
-    return wrap(
-      id,
-      this.#driver.read(checkName(namespace, "the namespace", id), checkBlobKey(key, "the key", id), signal),
-    );
+  ): Promise<BlobStat | undefined> {
+    const id = "store.Blob.Stat";
+    const [place, name] = [checkName(namespace, "the namespace", id), checkBlobKey(key, "the key", id)];
+    return wrap(id, this.#driver.stat(place, name, signal));
   }
 
   /** Deleting a key that is not there is not an error. */

@@ -1,4 +1,4 @@
-export type { BlobDriver, BlobInfo } from "./blob-driver.ts";
+export { type BlobDriver, type BlobInfo, type BlobRange, type BlobStat, wholeBlob } from "./blob-driver.ts";
 export { RemoteBlobs } from "./blob-remote.ts";
 export { blobMethods } from "./blob-service.ts";
 export {
@@ -7,6 +7,7 @@ export {
   type BlobsOptions,
   defaultMaxBlobBytes,
   type ListBlobOptions,
+  type ReadBlobOptions,
   type WriteBlobOptions,
 } from "./blobs.ts";
 export { type Change, maxMetadataBytes, maxValueBytes, type RecordOptions } from "./changes.ts";

@@ -220,6 +220,28 @@ describe("store.BlobStore over RPC", () => {
     assert.equal(Buffer.concat(chunks.map(({ blob }) => blob)).toString(), "12");
   });
 
+  it("lets anybody read a public blob, and tells nobody else what there is", async () => {
+    {
+      await using served = await serve(acmeAdmin);
+      const blobs = serviceClient(BlobStore, served.rpc, "store");
+      for (const key of ["open", "closed"])
+        await blobs.write(messages({ key, options: { public: key === "open" }, blob: bytes(key) }));
+    }
+    for (const account of [undefined, acmeUser, { ...testAdmin, issuer: "umbrella" }]) {
+      await using served = await serve(account, "acme");
+      const blobs = serviceClient(BlobStore, served.rpc, "store");
+      const read = (key: string) => Array.fromAsync(blobs.read({ key, options: { namespace: "acme" } }));
+      assert.equal(Buffer.concat((await read("open")).map(({ blob }) => blob)).toString(), "open");
+      assert.equal((await blobs.stat({ key: "open", options: { namespace: "acme" } })).size, 4n);
+      for (const key of ["closed", "nothing"])
+        await assert.rejects(read(key), (error) => error instanceof MicroError && [401, 403].includes(error.code));
+      await assert.rejects(
+        blobs.write(messages({ key: "open", options: { namespace: "acme", public: true }, blob: bytes("") })),
+        (error) => error instanceof MicroError && [401, 403].includes(error.code),
+      );
+    }
+  });
+
   it("answers 404 for a missing blob and 400 for a call without a message", async () => {
     await using served = await serve(acmeAdmin);
     const blobs = serviceClient(BlobStore, served.rpc, "store");
@@ -274,6 +296,7 @@ describe("store.BlobStore over RPC", () => {
 
 interface Chunk {
   key: string;
+  options?: { namespace?: string; public?: boolean };
   blob: Uint8Array;
 }
 

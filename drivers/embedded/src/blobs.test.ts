@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdtemp, open as openFile, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { Blobs } from "@microts/blocks/store";
+import { Blobs, wholeBlob } from "@microts/blocks/store";
 import { MicroError } from "@microts/core";
 import { blobConformance } from "../../../blocks/src/store/blob-conformance.ts";
 import { type EmbeddedBlobs, openEmbeddedBlobs } from "./blobs.ts";
@@ -72,7 +72,27 @@ describe("EmbeddedBlobs", () => {
     await blobs.write("acme", "a", info, from(new Uint8Array(1_000)), signal);
     const [file] = await readdir(join(dataDir, "blobs"));
     await truncate(join(dataDir, "blobs", file ?? ""), 10);
-    await assert.rejects(Array.fromAsync((await blobs.read("acme", "a", signal)) ?? []), /damaged/);
+    await assert.rejects(Array.fromAsync((await blobs.read("acme", "a", wholeBlob, signal)) ?? []), /damaged/);
+  });
+
+  it("never gives a byte that the disk has altered, and gives the blocks that are whole (EV-04)", async () => {
+    const { blobs, dataDir } = await open();
+    await using _ = blobs;
+    const bytes = Buffer.alloc(3 * 262_144 + 1_000, "0123456789");
+    await blobs.write("acme", "a", info, from(bytes), signal);
+    const [name = ""] = await readdir(join(dataDir, "blobs"));
+    await using file = await openFile(join(dataDir, "blobs", name), "r+");
+    for (const at of [0, 262_143, 262_144, 500_000, 786_432, bytes.length - 1]) {
+      await file.write(Buffer.of((bytes[at] ?? 0) ^ 0x10), 0, 1, at);
+      const block = Math.floor(at / 262_144);
+      const got: Uint8Array[] = [];
+      const read = async () => {
+        for await (const chunk of (await blobs.read("acme", "a", wholeBlob, signal)) ?? []) got.push(chunk);
+      };
+      await assert.rejects(read(), (error) => error instanceof MicroError && /"a" is damaged/.test(error.detail));
+      assert.ok(Buffer.concat(got).equals(bytes.subarray(0, block * 262_144)));
+      await file.write(bytes, at, 1, at);
+    }
   });
 
   it("takes a blob as large as the limit and no larger, which leaves the old one (ST-08)", async () => {

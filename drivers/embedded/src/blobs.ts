@@ -1,24 +1,25 @@
 import { randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { BlobDriver, BlobInfo } from "@microts/blocks/store";
+import type { BlobDriver, BlobInfo, BlobRange, BlobStat } from "@microts/blocks/store";
 import { MicroError } from "@microts/core";
+import { type BlobContent, readBlobFile, writeBlobFile } from "./blob-file.ts";
 import type { EmbeddedDatabase } from "./sqlite/index.ts";
 
-interface StoredFile {
+interface StoredFile extends Omit<BlobContent, "sha256"> {
   readonly name: string;
-  readonly size: number;
 }
 
 const blob = "CAST(? AS BLOB)";
-const findSql = `SELECT file, size FROM blobs WHERE namespace = ${blob} AND key = ${blob}`;
-const putSql = `INSERT INTO blobs (namespace, key, file, size, content_type, public) VALUES (${blob}, ${blob}, ?, ?, ?, ?)
-  ON CONFLICT (namespace, key) DO UPDATE SET file = excluded.file, size = excluded.size, content_type = excluded.content_type, public = excluded.public`;
+const findSql = `SELECT file, size, checksums FROM blobs WHERE namespace = ${blob} AND key = ${blob}`;
+const statSql = `SELECT size, content_type, public, sha256, written_at FROM blobs WHERE namespace = ${blob} AND key = ${blob}`;
+const putSql = `INSERT INTO blobs (namespace, key, file, size, content_type, public, sha256, checksums, written_at)
+  VALUES (${blob}, ${blob}, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, key) DO UPDATE SET file = excluded.file, size = excluded.size,
+  content_type = excluded.content_type, public = excluded.public, sha256 = excluded.sha256, checksums = excluded.checksums,
+  written_at = excluded.written_at`;
 const deleteSql = `DELETE FROM blobs WHERE namespace = ${blob} AND key = ${blob} RETURNING file`;
 const listSql = `SELECT CAST(key AS TEXT) FROM blobs WHERE namespace = ${blob} AND substr(key, 1, ?) = ${blob} ORDER BY key`;
 
-const readBytes = 64 * 1024;
 const never = new AbortController().signal;
 
 /**
@@ -61,9 +62,10 @@ export class EmbeddedBlobs implements BlobDriver {
     const file = randomUUID();
     const path = join(this.#directory, file);
     try {
-      const size = await writeFile(path, chunks, signal);
+      const { size, sha256, checksums } = await writeBlobFile(path, chunks, signal);
       await syncDirectory(this.#directory);
-      const put = { sql: putSql, params: [namespace, key, file, size, info.contentType, info.public ? 1 : 0] };
+      const about = [info.contentType, info.public ? 1 : 0, sha256, checksums, Date.now()];
+      const put = { sql: putSql, params: [namespace, key, file, size, ...about] };
       const [replaced] = await this.#database.write([{ sql: findSql, params: [namespace, key] }, put], signal);
       await this.#remove(replaced?.[0]?.[0]);
     } catch (error) {
@@ -72,9 +74,27 @@ export class EmbeddedBlobs implements BlobDriver {
     }
   }
 
-  async read(namespace: string, key: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+  async read(
+    namespace: string,
+    key: string,
+    range: BlobRange,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array> | undefined> {
     const stored = await this.#find(namespace, key, signal);
-    return stored && this.#chunks(namespace, key, stored, signal);
+    return stored && this.#chunks(namespace, key, stored, range, signal);
+  }
+
+  async stat(namespace: string, key: string, signal: AbortSignal): Promise<BlobStat | undefined> {
+    const [row] = await this.#database.read(statSql, [namespace, key], signal);
+    if (row === undefined) return undefined;
+    const [size, contentType, isPublic, sha256, writtenAt] = row;
+    return {
+      size: Number(size),
+      contentType: String(contentType),
+      public: isPublic === 1,
+      sha256: String(sha256 ?? ""),
+      writtenAt: new Date(Number(writtenAt ?? 0)),
+    };
   }
 
   async delete(namespace: string, key: string, signal: AbortSignal): Promise<void> {
@@ -89,31 +109,30 @@ export class EmbeddedBlobs implements BlobDriver {
 
   async #find(namespace: string, key: string, signal: AbortSignal): Promise<StoredFile | undefined> {
     const [row] = await this.#database.read(findSql, [namespace, key], signal);
-    return row && { name: String(row[0]), size: Number(row[1]) };
+    if (row === undefined) return undefined;
+    const [name, size, checksums] = row;
+    return {
+      name: String(name),
+      size: Number(size),
+      checksums: checksums instanceof Uint8Array ? checksums : new Uint8Array(),
+    };
   }
 
   async *#chunks(
     namespace: string,
     key: string,
-    stored: StoredFile,
+    first: StoredFile,
+    range: BlobRange,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const handle = await this.#open(namespace, key, stored, signal);
-    const stream = createReadStream("", { fd: handle.handle, highWaterMark: readBytes, signal });
-    let size = 0;
+    const { handle, stored } = await this.#open(namespace, key, first, signal);
     try {
-      for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-        size += chunk.byteLength;
-        yield chunk;
-      }
+      yield* readBlobFile(handle, stored, range, (problem) => damaged(key, problem), signal);
     } catch (error) {
-      throw signal.aborted ? signal.reason : errorOfFile(error, join(this.#directory, stored.name));
+      throw errorOfFile(error, join(this.#directory, stored.name));
+    } finally {
+      await handle.close();
     }
-    if (size !== handle.size)
-      throw MicroError.internal(
-        "store.Blob.Read",
-        `the blob "${key}" is damaged: ${size} of its ${handle.size} bytes are there`,
-      );
   }
 
   /** A file found a moment ago may have been replaced since: its entry then names another. */
@@ -122,16 +141,15 @@ export class EmbeddedBlobs implements BlobDriver {
     key: string,
     first: StoredFile,
     signal: AbortSignal,
-  ): Promise<{ handle: FileHandle; size: number }> {
+  ): Promise<{ handle: FileHandle; stored: StoredFile }> {
     for (let stored: StoredFile | undefined = first; stored !== undefined; ) {
-      const { name, size }: StoredFile = stored;
+      const { name }: StoredFile = stored;
       try {
-        return { handle: await open(join(this.#directory, name)), size };
+        return { handle: await open(join(this.#directory, name)), stored };
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw errorOfFile(error, join(this.#directory, name));
         stored = await this.#find(namespace, key, signal);
-        if (stored?.name === name)
-          throw MicroError.internal("store.Blob.Read", `the blob "${key}" is damaged: its file ${name} is gone`);
+        if (stored?.name === name) throw damaged(key, `its file ${join(this.#directory, name)} is gone`);
       }
     }
     throw MicroError.notFound("store.Blob.Read", `not found: the blob "${key}" was deleted while it was read`);
@@ -153,23 +171,6 @@ export class EmbeddedBlobs implements BlobDriver {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
-  const handle = await open(path, "wx", 0o600);
-  try {
-    let size = 0;
-    for await (const chunk of chunks) {
-      signal.throwIfAborted();
-      await handle.writeFile(chunk);
-      size += chunk.byteLength;
-    }
-    signal.throwIfAborted();
-    await handle.sync();
-    return size;
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Makes the file's name as durable as its bytes. */
 async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory);
@@ -180,12 +181,17 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
+function damaged(key: string, problem: string): MicroError {
+  return MicroError.internal(
+    "store.Blob.Read",
+    `the blob ${JSON.stringify(key)} is damaged (${problem}): write it anew, delete it, or restore a backup`,
+  );
+}
+
 function errorOfFile(error: unknown, path: string): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (typeof code !== "string" || !/^E[A-Z]+$/.test(code)) return error;
-  const reason =
-    code === "ENOSPC" || code === "EDQUOT"
-      ? "the disk is full: nothing was written. Free some space and try again"
-      : message;
-  return new MicroError(503, "store", `can't keep the blob in ${path}: ${reason}`, { cause: error });
+  const isFull = code === "ENOSPC" || code === "EDQUOT";
+  const reason = isFull ? "the disk is full: nothing was written. Free some space and try again" : message;
+  return new MicroError(isFull ? 507 : 503, "store", `can't keep the blob in ${path}: ${reason}`, { cause: error });
 }

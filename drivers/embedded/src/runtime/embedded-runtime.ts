@@ -9,6 +9,7 @@ import type {
   ServiceSource,
   UpdateOptions,
 } from "@microts/blocks/runtime";
+import { wholeBlob } from "@microts/blocks/store";
 import { type Log, MicroError } from "@microts/core";
 import { Builder } from "./build.ts";
 import { Deployer } from "./deployer.ts";
@@ -120,7 +121,7 @@ export class EmbeddedRuntime implements RuntimeDriver {
     version: string,
     signal: AbortSignal,
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
-    return this.#options.blobs.read(namespace, buildKey({ name, version }), signal);
+    return this.#options.blobs.read(namespace, buildKey({ name, version }), wholeBlob, signal);
   }
 
   async create(

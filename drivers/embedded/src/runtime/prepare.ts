@@ -1,4 +1,4 @@
-import type { BlobDriver } from "@microts/blocks/store";
+import { type BlobDriver, wholeBlob } from "@microts/blocks/store";
 import { MicroError } from "@microts/core";
 import type { Builder, Bundle } from "./build.ts";
 import { installDependencies } from "./dependencies.ts";
@@ -55,7 +55,7 @@ async function readSource(
   blobs: BlobDriver,
   signal: AbortSignal,
 ): Promise<AsyncIterable<Uint8Array>> {
-  const chunks = await blobs.read(record.namespace, record.source, signal);
+  const chunks = await blobs.read(record.namespace, record.source, wholeBlob, signal);
   if (chunks === undefined) {
     throw MicroError.badRequest(
       "runtime.source",

@@ -88,6 +88,9 @@ const migrations: readonly Migration[] = [
    CREATE INDEX records_expiry ON records (expires_at) WHERE expires_at IS NOT NULL;
    CREATE TABLE store_history (forgotten INTEGER NOT NULL);
    INSERT INTO store_history VALUES ((SELECT coalesce(max(revision), 0) FROM versions));`,
+  `ALTER TABLE blobs ADD COLUMN sha256 TEXT;
+   ALTER TABLE blobs ADD COLUMN checksums BLOB;
+   ALTER TABLE blobs ADD COLUMN written_at INTEGER;`,
 ];
 
 /** The version this code reads and writes. */

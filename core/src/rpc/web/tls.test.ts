@@ -1,7 +1,7 @@
 import { equal, match } from "node:assert/strict";
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
-import { request as httpsRequest } from "node:https";
+import { Agent, request as httpsRequest } from "node:https";
 import { after, before, describe, it } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { type Certificate, makeCertificate } from "../../../../testing/src/certificate.ts";
@@ -32,7 +32,7 @@ describe("gRPC-Web over TLS", () => {
       path: depPaths.call,
       headers,
       ca: certificate.cert,
-      agent: false,
+      agent: new Agent({ ALPNProtocols: ["http/1.1"] }),
     });
     request.end(body);
     const [response] = await once(request, "response");

@@ -9,7 +9,6 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const timeoutMs = 5 * 60_000;
 const filesAtOnce = 2;
 
 const { values, positionals } = parseArgs({
@@ -17,6 +16,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 if (values.nightly) process.env.MICRO_NIGHTLY = "1";
+/** For one file. */
+const timeoutMs = (values.nightly ? 20 : 5) * 60_000;
 const files = await testFiles(positionals);
 if (files.length === 0) fail(`No test files in ${positionals.join(" ") || "the repository"}.`);
 

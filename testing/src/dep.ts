@@ -76,7 +76,15 @@ export async function serveProxy(address: string): Promise<Listener> {
     await proxy.close(graceMs);
     await connections[Symbol.asyncDispose]();
   };
-  return { address: proxy.address, port: proxy.port, close, [Symbol.asyncDispose]: () => close(0) };
+  return {
+    address: proxy.address,
+    port: proxy.port,
+    get load() {
+      return proxy.load;
+    },
+    close,
+    [Symbol.asyncDispose]: () => close(0),
+  };
 }
 
 export const depPaths = {

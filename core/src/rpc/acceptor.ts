@@ -8,7 +8,7 @@ import { ErrorCode } from "./http2/protocol.ts";
 import { ServerConnection } from "./http2/server-connection.ts";
 import type { Requests } from "./requests.ts";
 import type { Http2ServerCall } from "./server-call.ts";
-import type { CallHandler } from "./transport.ts";
+import type { CallHandler, Load } from "./transport.ts";
 import { readHttp1Request } from "./web/http1-request.ts";
 import { Http1Server } from "./web/http1-server.ts";
 import { ProtocolSniffer } from "./web/protocol-sniffer.ts";
@@ -23,6 +23,8 @@ export interface AcceptorOptions {
 
 /** One of a server's connections, whatever it speaks. */
 interface Peer {
+  /** Calls that it has open or that run for it. */
+  readonly calls: number;
   /** Lets running calls finish and takes no more. */
   drain(): void;
   destroy(message: string): void;
@@ -39,6 +41,12 @@ export class Acceptor {
 
   constructor(options: AcceptorOptions) {
     this.#options = options;
+  }
+
+  get load(): Load {
+    let calls = 0;
+    for (const peer of this.#peers) calls += peer.calls;
+    return { connections: this.#peers.size, calls };
   }
 
   accept(socket: Socket): void {

@@ -68,6 +68,9 @@ export async function listen(handler: CallHandler, options: ListenOptions): Prom
   return {
     address,
     port,
+    get load() {
+      return acceptor.load;
+    },
     close,
     [Symbol.asyncDispose]: () => close(0),
   };

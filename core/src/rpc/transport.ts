@@ -49,11 +49,20 @@ export const accepted: Promise<void> = Promise.resolve();
 /** Answers one call. Returning ends it with OK; throwing a `StatusError` or anything else ends it with that. */
 export type CallHandler = (call: ServerCall) => Promise<void> | void;
 
+/** What a server has open. */
+export interface Load {
+  readonly connections: number;
+  /** Calls that aren't over, and those whose handler goes on though the caller has left. */
+  readonly calls: number;
+}
+
 export interface Listener extends AsyncDisposable {
   /** `host:port` as bound, with the real port when 0 was asked for; `unix:path` for a Unix socket. */
   readonly address: string;
   /** 0 for a Unix socket. */
   readonly port: number;
+  /** As it is at the moment. */
+  readonly load: Load;
   /** Stops accepting, lets running calls finish for up to `graceMs`, then cuts them. */
   close(graceMs: number): Promise<void>;
 }

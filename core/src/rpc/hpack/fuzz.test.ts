@@ -3,6 +3,7 @@ import { equal, fail, ok } from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { type Random, randomOf } from "../../../../testing/src/random.ts";
 import { HpackDecoder, HpackEncoder, HpackError } from "./index.ts";
 
 setFlagsFromString("--expose-gc");
@@ -13,19 +14,6 @@ const seed = Number(process.env.HPACK_FUZZ_SEED ?? Math.floor(Math.random() * 2 
 
 const maxListBytes = 8192;
 const maxFields = 64;
-
-/** Mulberry32: small, and the same numbers for the same seed everywhere. */
-function randomFrom(start: number): (below: number) => number {
-  let state = start | 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
-
-type Random = ReturnType<typeof randomFrom>;
 
 const names = [":method", ":path", "user-agent", "grpc-timeout", "cookie", "x-one", "x-two", "Upper", "", "bad name"];
 
@@ -95,7 +83,7 @@ function run(from: number, to: number): { decoded: number; refused: number } {
   let [decoder, encoder] = [new HpackDecoder(), new HpackEncoder()];
   const counts = { decoded: 0, refused: 0 };
   for (let input = from; input < to; input++) {
-    const random = randomFrom(Math.imul(seed + input, 0x9e3779b1));
+    const random = randomOf(seed, input);
     const kind = random(4);
     const valid = validBlock(random, encoder);
     const block = kind === 0 ? randomBlock(random) : kind === 1 ? valid : mutated(random, valid);

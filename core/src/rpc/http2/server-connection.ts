@@ -35,6 +35,10 @@ export class ServerConnection extends Connection {
     this.output.open();
   }
 
+  get calls(): number {
+    return Math.max(this.streams.size, this.running);
+  }
+
   override receive(chunk: Buffer): void {
     const from = this.#skipPreface(chunk);
     if (from < 0) return;

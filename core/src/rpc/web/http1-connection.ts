@@ -26,6 +26,10 @@ export class Http1Connection {
     return this.#exchange !== undefined && !this.#exchange.isAnswered;
   }
 
+  get calls(): number {
+    return this.isBusy ? 1 : 0;
+  }
+
   /** Begins an exchange; false while another goes on. */
   begin(exchange: Http1Exchange): boolean {
     if (this.isBusy) return false;

@@ -19,6 +19,7 @@ const longest = Math.max(...methods.map((method) => method.length));
 
 /** Finds out from its first bytes whether a connection speaks HTTP/2 or HTTP/1. */
 export class ProtocolSniffer {
+  readonly calls = 0;
   readonly #socket: Socket;
   readonly #options: SnifferOptions;
   readonly #openedMs = Date.now();

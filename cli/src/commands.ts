@@ -17,6 +17,10 @@ export const commands: Readonly<Record<string, Entry>> = {
   config: { summary: "Manage configuration values", load: async () => (await import("./commands/config.ts")).config },
   dev: { summary: "Run a service, reload it on each save", load: async () => (await import("./commands/dev.ts")).dev },
   env: { summary: "Choose where commands act", load: async () => (await import("./commands/env.ts")).env },
+  events: {
+    summary: "Publish, read and consume streams of events",
+    load: async () => (await import("./commands/events.ts")).events,
+  },
   get: { summary: "Show a resource", load: async () => (await import("./commands/get.ts")).get },
   kill: { summary: "Stop a service", load: async () => (await import("./commands/kill.ts")).kill },
   login: { summary: "Sign in", load: async () => (await import("./commands/login.ts")).login },

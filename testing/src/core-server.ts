@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Auth, authMethods } from "@microts/blocks/auth";
 import { Broker, brokerMethods } from "@microts/blocks/broker";
 import { Config, configMethods } from "@microts/blocks/config";
+import { Events, eventsMethods } from "@microts/blocks/events";
 import { type Endpoint, Registry, registryMethods, type Value } from "@microts/blocks/registry";
 import { Runtime, runtimeMethods } from "@microts/blocks/runtime";
 import { Store, storeMethods } from "@microts/blocks/store";
@@ -13,6 +14,7 @@ import {
   EmbeddedAuth,
   EmbeddedBroker,
   EmbeddedConfig,
+  EmbeddedEvents,
   EmbeddedRegistry,
   generateSigningKeys,
   givenRootKeys,
@@ -58,12 +60,14 @@ export async function serveCore(): Promise<CoreServer> {
   const registry = new Registry(new EmbeddedRegistry());
   const platform = await openRuntimePlatform();
   const config = new Config(new EmbeddedConfig({ store, rootKeys: givenRootKeys([Buffer.alloc(32, 7)]) }));
+  const eventsDriver = new EmbeddedEvents({ database: store.database, sweepMs: 100 });
   const requests: string[] = [];
   const hello = helloworld(requests);
   const services: Readonly<Record<string, readonly Method[]>> = {
     auth: authMethods(auth),
     broker: brokerMethods(new Broker(new EmbeddedBroker())),
     config: configMethods(config),
+    events: eventsMethods(new Events(eventsDriver)),
     registry: registryMethods(registry),
     runtime: runtimeMethods(new Runtime(platform.runtime)),
     store: storeMethods(new Store(store)),
@@ -95,6 +99,7 @@ export async function serveCore(): Promise<CoreServer> {
       await listener.close(0);
       await platform[Symbol.asyncDispose]();
       await registry[Symbol.asyncDispose]();
+      await eventsDriver[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();
       await rm(home, { recursive: true, force: true });
     },

@@ -109,7 +109,7 @@ export interface GroupInfo {
   readonly position: number;
   /** How many events it is not done with. */
   readonly lag: number;
-  /** How many of those are out with consumers, or wait for their next try. */
+  /** How many of those are with consumers, or wait to be given out again. */
   readonly unanswered: number;
   readonly consumers: number;
   readonly usedAt: Date;

@@ -1,5 +1,4 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { MicroError } from "@microts/core";
 import { decodeMessage, encodeMessage } from "@microts/core/codec";
 import { type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
 import { AckRequestSchema, ConsumeRequestSchema, EventSchema, Store, Stream } from "@microts/proto/events";
@@ -24,8 +23,8 @@ import { damageFrom, eventFrom, farewell, settingsFrom, unixSeconds, wirePositio
 const farewellMs = 1000;
 
 /**
- * The platform's `events` service over RPC. Topics are those of the account the client signs in with. A consumer whose connection breaks
- * throws; it does not connect again by itself.
+ * The platform's `events` service over RPC. Namespaces other than that of the account are for admins and services of `micro`. A consumer
+ * whose connection breaks throws; it does not connect again by itself.
  */
 export class RemoteEvents implements EventsDriver {
   readonly name = "remote";
@@ -43,17 +42,16 @@ export class RemoteEvents implements EventsDriver {
   }
 
   async publish(namespace: string, topic: string, event: NewEvent, signal: AbortSignal): Promise<Published> {
-    this.#check(namespace, "events.Stream.Publish");
     const { id = "", metadata, payload, timestamp, expiresAt } = event;
     const ttlMs = BigInt(expiresAt === undefined ? 0 : Math.max(1, expiresAt.getTime() - Date.now()));
     const timestampMs = BigInt(timestamp.getTime());
     const times = { timestamp: unixSeconds(timestamp), timestampMs, ttlMs };
-    const published = await this.#stream.publish({ topic, id, metadata, payload, ...times }, { signal });
+    const request = { topic, id, metadata, payload, ...times, namespace: this.#named(namespace) };
+    const published = await this.#stream.publish(request, { signal });
     return { id: published.id, offset: Number(published.offset), duplicate: published.duplicate };
   }
 
   async consume(namespace: string, options: ConsumeOptions, signal: AbortSignal): Promise<AsyncIterable<Delivery>> {
-    this.#check(namespace, "events.Stream.Consume");
     const { topic, group, from, ackWaitMs, retryLimit, deadLetter, maxUnanswered } = options;
     const request = {
       topic,
@@ -66,6 +64,7 @@ export class RemoteEvents implements EventsDriver {
       deadLetter: deadLetter ?? "",
       drop: deadLetter === undefined,
       maxUnanswered,
+      namespace: this.#named(namespace),
     };
     const answers = new Answers();
     const bytes = encodeMessage(ConsumeRequestSchema, request, "proto");
@@ -76,10 +75,10 @@ export class RemoteEvents implements EventsDriver {
   }
 
   async read(namespace: string, topic: string, range: ReadRange, signal: AbortSignal): Promise<EventPage> {
-    this.#check(namespace, "events.Store.Read");
     const { from, until, limit } = range;
     const positions = { from: wirePosition(from), ...(until !== undefined && { until: wirePosition(until) }) };
-    const page = await this.#store.read({ topic, limit: BigInt(limit), ...positions }, { signal });
+    const request = { topic, limit: BigInt(limit), ...positions, namespace: this.#named(namespace) };
+    const page = await this.#store.read(request, { signal });
     return {
       events: page.events.map(eventFrom),
       damaged: page.damaged.map(damageFrom),
@@ -90,8 +89,7 @@ export class RemoteEvents implements EventsDriver {
   }
 
   async topics(namespace: string, signal: AbortSignal): Promise<TopicInfo[]> {
-    this.#check(namespace, "events.Stream.Topics");
-    const { topics } = await this.#stream.topics({}, { signal });
+    const { topics } = await this.#stream.topics({ namespace: this.#named(namespace) }, { signal });
     return topics.map(({ topic, first, end, bytes, settings }) => ({
       topic,
       first: Number(first),
@@ -102,8 +100,7 @@ export class RemoteEvents implements EventsDriver {
   }
 
   async groups(namespace: string, topic: string, signal: AbortSignal): Promise<GroupInfo[]> {
-    this.#check(namespace, "events.Stream.Groups");
-    const { groups } = await this.#stream.groups({ topic }, { signal });
+    const { groups } = await this.#stream.groups({ topic, namespace: this.#named(namespace) }, { signal });
     return groups.map(({ group, position, lag, unanswered, consumers, usedAt }) => ({
       group,
       position: Number(position),
@@ -115,24 +112,20 @@ export class RemoteEvents implements EventsDriver {
   }
 
   async seek(namespace: string, topic: string, group: string, to: Position, signal: AbortSignal): Promise<number> {
-    this.#check(namespace, "events.Stream.Seek");
-    const { offset } = await this.#stream.seek({ topic, group, to: wirePosition(to) }, { signal });
+    const request = { topic, group, to: wirePosition(to), namespace: this.#named(namespace) };
+    const { offset } = await this.#stream.seek(request, { signal });
     return Number(offset);
   }
 
   async configure(namespace: string, topic: string, settings: TopicSettings, signal: AbortSignal): Promise<void> {
-    this.#check(namespace, "events.Stream.Configure");
-    await this.#stream.configure({ topic, settings: wireSettings(settings) }, { signal });
+    const request = { topic, settings: wireSettings(settings), namespace: this.#named(namespace) };
+    await this.#stream.configure(request, { signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  #check(namespace: string, id: string): void {
-    if (namespace === this.#namespace) return;
-    throw MicroError.forbidden(
-      id,
-      `topics of "${namespace}" can't be reached: this client is signed in to "${this.#namespace}"`,
-    );
+  #named(namespace: string): string {
+    return namespace === this.#namespace ? "" : namespace;
   }
 }
 

@@ -10,8 +10,8 @@ import { positionFrom, settingsFrom, timeFrom, wireEvent, wirePage, wireSettings
 const lastAnswersMs = 500;
 
 /**
- * The block as the service `events` (wire §13). Services and admins use the streams of their own namespace, which is their account's issuer;
- * the original lets in those of `micro` alone. Consumers are sent away when `stopping` aborts.
+ * The block as the service `events` (wire §13). Services and admins use the streams of their own namespace, which is their account's issuer,
+ * or name another in the request when they are of `micro`; the original lets in those of `micro` alone. Consumers are sent away when `stopping` aborts.
  */
 export function eventsMethods(events: Events, stopping?: AbortSignal): Method[] {
   return [...streamMethods(events, stopping), ...storeMethods(events)];
@@ -19,8 +19,8 @@ export function eventsMethods(events: Events, stopping?: AbortSignal): Method[] 
 
 function streamMethods(events: Events, stopping: AbortSignal | undefined): Method[] {
   return methodsOf(StreamService, {
-    async publish({ topic, id, metadata, payload, ttlMs, ...times }, { account, signal }) {
-      const namespace = admitted(account, "events.Stream.Publish");
+    async publish({ topic, id, metadata, payload, ttlMs, namespace: named, ...times }, { account, signal }) {
+      const namespace = admitted(account, named, "events.Stream.Publish");
       const published = await events.publish(topic, payload, {
         namespace,
         id: id || undefined,
@@ -32,7 +32,7 @@ function streamMethods(events: Events, stopping: AbortSignal | undefined): Metho
       return { ...published, offset: BigInt(published.offset) };
     },
     async consume({ topic, group, offset, from, autoAck, ackWait, retryLimit, ...more }, context) {
-      const namespace = admitted(context.account, "events.Stream.Consume");
+      const namespace = admitted(context.account, more.namespace, "events.Stream.Consume");
       if (stopping?.aborted) throw MicroError.unavailable("events.Stream.Consume", "the server is stopping");
       const broken = new AbortController();
       const deliveries = await events.consume(topic, {
@@ -48,8 +48,8 @@ function streamMethods(events: Events, stopping: AbortSignal | undefined): Metho
       });
       return delivered(deliveries, broken, context, stopping);
     },
-    async topics(_request, { account, signal }) {
-      const namespace = admitted(account, "events.Stream.Topics");
+    async topics({ namespace: named }, { account, signal }) {
+      const namespace = admitted(account, named, "events.Stream.Topics");
       const topics = await events.topics({ namespace, signal });
       return {
         topics: topics.map(({ topic, first, end, bytes, settings }) => ({
@@ -61,8 +61,8 @@ function streamMethods(events: Events, stopping: AbortSignal | undefined): Metho
         })),
       };
     },
-    async groups({ topic }, { account, signal }) {
-      const namespace = admitted(account, "events.Stream.Groups");
+    async groups({ topic, namespace: named }, { account, signal }) {
+      const namespace = admitted(account, named, "events.Stream.Groups");
       const groups = await events.groups(topic, { namespace, signal });
       return {
         groups: groups.map(({ group, position, lag, unanswered, consumers, usedAt }) => ({
@@ -75,13 +75,13 @@ function streamMethods(events: Events, stopping: AbortSignal | undefined): Metho
         })),
       };
     },
-    async seek({ topic, group, to }, { account, signal }) {
-      const namespace = admitted(account, "events.Stream.Seek");
+    async seek({ topic, group, to, namespace: named }, { account, signal }) {
+      const namespace = admitted(account, named, "events.Stream.Seek");
       const offset = await events.seek(topic, group, positionFrom(to) ?? "earliest", { namespace, signal });
       return { offset: BigInt(offset) };
     },
-    async configure({ topic, settings }, { account, signal }) {
-      const namespace = admitted(account, "events.Stream.Configure");
+    async configure({ topic, settings, namespace: named }, { account, signal }) {
+      const namespace = admitted(account, named, "events.Stream.Configure");
       await events.configure(topic, settingsFrom(settings), { namespace, signal });
       return {};
     },
@@ -90,16 +90,16 @@ function streamMethods(events: Events, stopping: AbortSignal | undefined): Metho
 
 function storeMethods(events: Events): Method[] {
   return methodsOf(StoreService, {
-    async read({ topic, limit, offset, from, until }, { account, signal }) {
-      const namespace = admitted(account, "events.Store.Read");
+    async read({ topic, limit, offset, from, until, namespace: named }, { account, signal }) {
+      const namespace = admitted(account, named, "events.Store.Read");
       const call = { namespace, signal };
       const position = positionFrom(from) ?? (await skipped(events, topic, Number(offset), call));
       const count = limit === 0n ? undefined : Number(limit);
       return wirePage(await events.read(topic, { ...call, from: position, until: positionFrom(until), limit: count }));
     },
-    async write({ event, ttl }, { account, signal }) {
+    async write({ event, ttl, namespace: named }, { account, signal }) {
       const at = "events.Store.Write";
-      const namespace = admitted(account, at);
+      const namespace = admitted(account, named, at);
       if (event === undefined) throw MicroError.badRequest(at, "Missing event");
       const { id, topic, metadata, payload, ...times } = event;
       await events.publish(topic, payload, {
@@ -115,10 +115,11 @@ function storeMethods(events: Events): Method[] {
   });
 }
 
-function admitted(account: Account | undefined, at: string): string {
+function admitted(account: Account | undefined, named: string, at: string): string {
   const { issuer } = requireAccount(account, at);
-  requireAdmin(account, issuer, at);
-  return issuer;
+  const namespace = named || issuer;
+  requireAdmin(account, namespace, at);
+  return namespace;
 }
 
 /** The original counts from the first event that is there. */
@@ -161,7 +162,7 @@ async function* delivered(
   try {
     for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
       const { value: delivery } = next;
-      if (stopping?.aborted) {
+      if (stopping?.aborted || unanswered.isReleased) {
         await delivery.release();
         await dismiss();
         continue;

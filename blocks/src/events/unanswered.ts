@@ -30,6 +30,15 @@ export class Unanswered {
     return delivery;
   }
 
+  /** The consumer wants no more. */
+  isReleased = false;
+
+  /** Takes back all that is not answered, as if it had not been delivered. */
+  async release(): Promise<void> {
+    this.isReleased = true;
+    await Promise.all([...this.#byOffset.values()].map((delivery) => delivery.release()));
+  }
+
   /** Resolves when everything has been answered, or after so many milliseconds. */
   async emptied(withinMs: number): Promise<void> {
     if (this.#byOffset.size === 0) return;
@@ -54,6 +63,7 @@ export async function takeAnswers(unanswered: Unanswered, { rest, format }: Call
   for await (const bytes of rest) {
     const answer = decodeMessage(AckRequestSchema, bytes, format);
     if (answer.id === farewell) {
+      if (answer.release) await unanswered.release();
       await Promise.all(answering);
       return true;
     }

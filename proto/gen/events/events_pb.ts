@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file events/events.proto.
  */
 export const file_events_events: GenFile = /*@__PURE__*/
-  fileDesc("ChNldmVudHMvZXZlbnRzLnByb3RvEgZldmVudHMi3gEKDlB1Ymxpc2hSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEjYKCG1ldGFkYXRhGAIgAygLMiQuZXZlbnRzLlB1Ymxpc2hSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSDwoHcGF5bG9hZBgDIAEoDBIRCgl0aW1lc3RhbXAYBCABKAMSCgoCaWQYBSABKAkSFAoMdGltZXN0YW1wX21zGAYgASgDEg4KBnR0bF9tcxgHIAEoAxovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiQAoPUHVibGlzaFJlc3BvbnNlEgoKAmlkGAEgASgJEg4KBm9mZnNldBgCIAEoAxIRCglkdXBsaWNhdGUYAyABKAgiOwoIUG9zaXRpb24SDgoGb2Zmc2V0GAEgASgDEg8KB3RpbWVfbXMYAiABKAMSDgoGbGF0ZXN0GAMgASgIItIBCg5Db25zdW1lUmVxdWVzdBINCgVncm91cBgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZvZmZzZXQYAyABKAMSEAoIYXV0b19hY2sYBCABKAgSEAoIYWNrX3dhaXQYBSABKAMSEwoLcmV0cnlfbGltaXQYBiABKAMSHgoEZnJvbRgHIAEoCzIQLmV2ZW50cy5Qb3NpdGlvbhIWCg5tYXhfdW5hbnN3ZXJlZBgIIAEoDRITCgtkZWFkX2xldHRlchgJIAEoCRIMCgRkcm9wGAogASgIIt0BCgVFdmVudBIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCRItCghtZXRhZGF0YRgDIAMoCzIbLmV2ZW50cy5FdmVudC5NZXRhZGF0YUVudHJ5Eg8KB3BheWxvYWQYBCABKAwSEQoJdGltZXN0YW1wGAUgASgDEg4KBm9mZnNldBgGIAEoAxIPCgdhdHRlbXB0GAcgASgNEhQKDHRpbWVzdGFtcF9tcxgIIAEoAxovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEifAoLUmVhZFJlcXVlc3QSDQoFdG9waWMYASABKAkSDQoFbGltaXQYAiABKAQSDgoGb2Zmc2V0GAMgASgEEh4KBGZyb20YBCABKAsyEC5ldmVudHMuUG9zaXRpb24SHwoFdW50aWwYBSABKAsyEC5ldmVudHMuUG9zaXRpb24ieAoMUmVhZFJlc3BvbnNlEh0KBmV2ZW50cxgBIAMoCzINLmV2ZW50cy5FdmVudBIfCgdkYW1hZ2VkGAIgAygLMg4uZXZlbnRzLkRhbWFnZRIMCgRuZXh0GAMgASgDEg0KBWZpcnN0GAQgASgDEgsKA2VuZBgFIAEoAyI3CgZEYW1hZ2USDgoGb2Zmc2V0GAEgASgDEg0KBWNvdW50GAIgASgDEg4KBnJlYXNvbhgDIAEoCSI5CgxXcml0ZVJlcXVlc3QSHAoFZXZlbnQYASABKAsyDS5ldmVudHMuRXZlbnQSCwoDdHRsGAIgASgDIg8KDVdyaXRlUmVzcG9uc2UiegoKQWNrUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgdzdWNjZXNzGAIgASgIEg4KBm9mZnNldBgDIAEoAxIOCgZyZWFzb24YBCABKAkSDgoGcmVqZWN0GAUgASgIEg4KBmV4dGVuZBgGIAEoCBIPCgdyZWxlYXNlGAcgASgIIg8KDVRvcGljc1JlcXVlc3QiLwoOVG9waWNzUmVzcG9uc2USHQoGdG9waWNzGAEgAygLMg0uZXZlbnRzLlRvcGljImoKBVRvcGljEg0KBXRvcGljGAEgASgJEg0KBWZpcnN0GAIgASgDEgsKA2VuZBgDIAEoAxINCgVieXRlcxgEIAEoAxInCghzZXR0aW5ncxgFIAEoCzIVLmV2ZW50cy5Ub3BpY1NldHRpbmdzIl0KDVRvcGljU2V0dGluZ3MSEgoKbWF4X2FnZV9tcxgBIAEoAxIRCgltYXhfYnl0ZXMYAiABKAMSEgoKbWF4X2V2ZW50cxgDIAEoAxIRCglkZWR1cGVfbXMYBCABKAMiHgoNR3JvdXBzUmVxdWVzdBINCgV0b3BpYxgBIAEoCSIvCg5Hcm91cHNSZXNwb25zZRIdCgZncm91cHMYASADKAsyDS5ldmVudHMuR3JvdXAibQoFR3JvdXASDQoFZ3JvdXAYASABKAkSEAoIcG9zaXRpb24YAiABKAMSCwoDbGFnGAMgASgDEhIKCnVuYW5zd2VyZWQYBCABKAMSEQoJY29uc3VtZXJzGAUgASgFEg8KB3VzZWRfYXQYBiABKAMiSQoLU2Vla1JlcXVlc3QSDQoFdG9waWMYASABKAkSDQoFZ3JvdXAYAiABKAkSHAoCdG8YAyABKAsyEC5ldmVudHMuUG9zaXRpb24iHgoMU2Vla1Jlc3BvbnNlEg4KBm9mZnNldBgBIAEoAyJKChBDb25maWd1cmVSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEicKCHNldHRpbmdzGAIgASgLMhUuZXZlbnRzLlRvcGljU2V0dGluZ3MiEwoRQ29uZmlndXJlUmVzcG9uc2Uy3wIKBlN0cmVhbRI6CgdQdWJsaXNoEhYuZXZlbnRzLlB1Ymxpc2hSZXF1ZXN0GhcuZXZlbnRzLlB1Ymxpc2hSZXNwb25zZRIyCgdDb25zdW1lEhYuZXZlbnRzLkNvbnN1bWVSZXF1ZXN0Gg0uZXZlbnRzLkV2ZW50MAESNwoGVG9waWNzEhUuZXZlbnRzLlRvcGljc1JlcXVlc3QaFi5ldmVudHMuVG9waWNzUmVzcG9uc2USNwoGR3JvdXBzEhUuZXZlbnRzLkdyb3Vwc1JlcXVlc3QaFi5ldmVudHMuR3JvdXBzUmVzcG9uc2USMQoEU2VlaxITLmV2ZW50cy5TZWVrUmVxdWVzdBoULmV2ZW50cy5TZWVrUmVzcG9uc2USQAoJQ29uZmlndXJlEhguZXZlbnRzLkNvbmZpZ3VyZVJlcXVlc3QaGS5ldmVudHMuQ29uZmlndXJlUmVzcG9uc2UycAoFU3RvcmUSMQoEUmVhZBITLmV2ZW50cy5SZWFkUmVxdWVzdBoULmV2ZW50cy5SZWFkUmVzcG9uc2USNAoFV3JpdGUSFC5ldmVudHMuV3JpdGVSZXF1ZXN0GhUuZXZlbnRzLldyaXRlUmVzcG9uc2VCLlosZ2l0aHViLmNvbS9taWNyby9taWNyby92My9wcm90by9ldmVudDtldmVudHNiBnByb3RvMw");
+  fileDesc("ChNldmVudHMvZXZlbnRzLnByb3RvEgZldmVudHMi8QEKDlB1Ymxpc2hSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEjYKCG1ldGFkYXRhGAIgAygLMiQuZXZlbnRzLlB1Ymxpc2hSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSDwoHcGF5bG9hZBgDIAEoDBIRCgl0aW1lc3RhbXAYBCABKAMSCgoCaWQYBSABKAkSFAoMdGltZXN0YW1wX21zGAYgASgDEg4KBnR0bF9tcxgHIAEoAxIRCgluYW1lc3BhY2UYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkAKD1B1Ymxpc2hSZXNwb25zZRIKCgJpZBgBIAEoCRIOCgZvZmZzZXQYAiABKAMSEQoJZHVwbGljYXRlGAMgASgIIjsKCFBvc2l0aW9uEg4KBm9mZnNldBgBIAEoAxIPCgd0aW1lX21zGAIgASgDEg4KBmxhdGVzdBgDIAEoCCLlAQoOQ29uc3VtZVJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDQoFdG9waWMYAiABKAkSDgoGb2Zmc2V0GAMgASgDEhAKCGF1dG9fYWNrGAQgASgIEhAKCGFja193YWl0GAUgASgDEhMKC3JldHJ5X2xpbWl0GAYgASgDEh4KBGZyb20YByABKAsyEC5ldmVudHMuUG9zaXRpb24SFgoObWF4X3VuYW5zd2VyZWQYCCABKA0SEwoLZGVhZF9sZXR0ZXIYCSABKAkSDAoEZHJvcBgKIAEoCBIRCgluYW1lc3BhY2UYCyABKAki3QEKBUV2ZW50EgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJEi0KCG1ldGFkYXRhGAMgAygLMhsuZXZlbnRzLkV2ZW50Lk1ldGFkYXRhRW50cnkSDwoHcGF5bG9hZBgEIAEoDBIRCgl0aW1lc3RhbXAYBSABKAMSDgoGb2Zmc2V0GAYgASgDEg8KB2F0dGVtcHQYByABKA0SFAoMdGltZXN0YW1wX21zGAggASgDGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKPAQoLUmVhZFJlcXVlc3QSDQoFdG9waWMYASABKAkSDQoFbGltaXQYAiABKAQSDgoGb2Zmc2V0GAMgASgEEh4KBGZyb20YBCABKAsyEC5ldmVudHMuUG9zaXRpb24SHwoFdW50aWwYBSABKAsyEC5ldmVudHMuUG9zaXRpb24SEQoJbmFtZXNwYWNlGAYgASgJIngKDFJlYWRSZXNwb25zZRIdCgZldmVudHMYASADKAsyDS5ldmVudHMuRXZlbnQSHwoHZGFtYWdlZBgCIAMoCzIOLmV2ZW50cy5EYW1hZ2USDAoEbmV4dBgDIAEoAxINCgVmaXJzdBgEIAEoAxILCgNlbmQYBSABKAMiNwoGRGFtYWdlEg4KBm9mZnNldBgBIAEoAxINCgVjb3VudBgCIAEoAxIOCgZyZWFzb24YAyABKAkiTAoMV3JpdGVSZXF1ZXN0EhwKBWV2ZW50GAEgASgLMg0uZXZlbnRzLkV2ZW50EgsKA3R0bBgCIAEoAxIRCgluYW1lc3BhY2UYAyABKAkiDwoNV3JpdGVSZXNwb25zZSJ6CgpBY2tSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB3N1Y2Nlc3MYAiABKAgSDgoGb2Zmc2V0GAMgASgDEg4KBnJlYXNvbhgEIAEoCRIOCgZyZWplY3QYBSABKAgSDgoGZXh0ZW5kGAYgASgIEg8KB3JlbGVhc2UYByABKAgiIgoNVG9waWNzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkiLwoOVG9waWNzUmVzcG9uc2USHQoGdG9waWNzGAEgAygLMg0uZXZlbnRzLlRvcGljImoKBVRvcGljEg0KBXRvcGljGAEgASgJEg0KBWZpcnN0GAIgASgDEgsKA2VuZBgDIAEoAxINCgVieXRlcxgEIAEoAxInCghzZXR0aW5ncxgFIAEoCzIVLmV2ZW50cy5Ub3BpY1NldHRpbmdzIl0KDVRvcGljU2V0dGluZ3MSEgoKbWF4X2FnZV9tcxgBIAEoAxIRCgltYXhfYnl0ZXMYAiABKAMSEgoKbWF4X2V2ZW50cxgDIAEoAxIRCglkZWR1cGVfbXMYBCABKAMiMQoNR3JvdXBzUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkiLwoOR3JvdXBzUmVzcG9uc2USHQoGZ3JvdXBzGAEgAygLMg0uZXZlbnRzLkdyb3VwIm0KBUdyb3VwEg0KBWdyb3VwGAEgASgJEhAKCHBvc2l0aW9uGAIgASgDEgsKA2xhZxgDIAEoAxISCgp1bmFuc3dlcmVkGAQgASgDEhEKCWNvbnN1bWVycxgFIAEoBRIPCgd1c2VkX2F0GAYgASgDIlwKC1NlZWtSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEg0KBWdyb3VwGAIgASgJEhwKAnRvGAMgASgLMhAuZXZlbnRzLlBvc2l0aW9uEhEKCW5hbWVzcGFjZRgEIAEoCSIeCgxTZWVrUmVzcG9uc2USDgoGb2Zmc2V0GAEgASgDIl0KEENvbmZpZ3VyZVJlcXVlc3QSDQoFdG9waWMYASABKAkSJwoIc2V0dGluZ3MYAiABKAsyFS5ldmVudHMuVG9waWNTZXR0aW5ncxIRCgluYW1lc3BhY2UYAyABKAkiEwoRQ29uZmlndXJlUmVzcG9uc2Uy3wIKBlN0cmVhbRI6CgdQdWJsaXNoEhYuZXZlbnRzLlB1Ymxpc2hSZXF1ZXN0GhcuZXZlbnRzLlB1Ymxpc2hSZXNwb25zZRIyCgdDb25zdW1lEhYuZXZlbnRzLkNvbnN1bWVSZXF1ZXN0Gg0uZXZlbnRzLkV2ZW50MAESNwoGVG9waWNzEhUuZXZlbnRzLlRvcGljc1JlcXVlc3QaFi5ldmVudHMuVG9waWNzUmVzcG9uc2USNwoGR3JvdXBzEhUuZXZlbnRzLkdyb3Vwc1JlcXVlc3QaFi5ldmVudHMuR3JvdXBzUmVzcG9uc2USMQoEU2VlaxITLmV2ZW50cy5TZWVrUmVxdWVzdBoULmV2ZW50cy5TZWVrUmVzcG9uc2USQAoJQ29uZmlndXJlEhguZXZlbnRzLkNvbmZpZ3VyZVJlcXVlc3QaGS5ldmVudHMuQ29uZmlndXJlUmVzcG9uc2UycAoFU3RvcmUSMQoEUmVhZBITLmV2ZW50cy5SZWFkUmVxdWVzdBoULmV2ZW50cy5SZWFkUmVzcG9uc2USNAoFV3JpdGUSFC5ldmVudHMuV3JpdGVSZXF1ZXN0GhUuZXZlbnRzLldyaXRlUmVzcG9uc2VCLlosZ2l0aHViLmNvbS9taWNyby9taWNyby92My9wcm90by9ldmVudDtldmVudHNiBnByb3RvMw");
 
 /**
  * @generated from message events.PublishRequest
@@ -60,6 +60,13 @@ export type PublishRequest = Message<"events.PublishRequest"> & {
    * @generated from field: int64 ttl_ms = 7;
    */
   ttlMs: bigint;
+
+  /**
+   * Whose topic. Empty: the account's own namespace. Others are for admins and services of `micro`.
+   *
+   * @generated from field: string namespace = 8;
+   */
+  namespace: string;
 };
 
 /**
@@ -204,6 +211,13 @@ export type ConsumeRequest = Message<"events.ConsumeRequest"> & {
    * @generated from field: bool drop = 10;
    */
   drop: boolean;
+
+  /**
+   * Whose topic. Empty: the account's own namespace. Others are for admins and services of `micro`.
+   *
+   * @generated from field: string namespace = 11;
+   */
+  namespace: string;
 };
 
 /**
@@ -309,6 +323,13 @@ export type ReadRequest = Message<"events.ReadRequest"> & {
    * @generated from field: events.Position until = 5;
    */
   until?: Position | undefined;
+
+  /**
+   * Whose topic. Empty: the account's own namespace. Others are for admins and services of `micro`.
+   *
+   * @generated from field: string namespace = 6;
+   */
+  namespace: string;
 };
 
 /**
@@ -407,6 +428,13 @@ export type WriteRequest = Message<"events.WriteRequest"> & {
    * @generated from field: int64 ttl = 2;
    */
   ttl: bigint;
+
+  /**
+   * Whose topic. Empty: the account's own namespace. Others are for admins and services of `micro`.
+   *
+   * @generated from field: string namespace = 3;
+   */
+  namespace: string;
 };
 
 /**
@@ -436,7 +464,7 @@ export const WriteResponseSchema: GenMessage<WriteResponse> = /*@__PURE__*/
  */
 export type AckRequest = Message<"events.AckRequest"> & {
   /**
-   * Of the event.
+   * Of the event; empty: the consumer leaves, and what it has not answered goes to others at once.
    *
    * @generated from field: string id = 1;
    */
@@ -478,7 +506,8 @@ export type AckRequest = Message<"events.AckRequest"> & {
   extend: boolean;
 
   /**
-   * The consumer has not looked at it: others get it at once, and the delivery doesn't count as an attempt.
+   * The consumer has not looked at it: others get it at once, and the delivery doesn't count as an attempt. Without an id: the consumer
+   * leaves and says so of all that it has not answered.
    *
    * @generated from field: bool release = 7;
    */
@@ -496,6 +525,12 @@ export const AckRequestSchema: GenMessage<AckRequest> = /*@__PURE__*/
  * @generated from message events.TopicsRequest
  */
 export type TopicsRequest = Message<"events.TopicsRequest"> & {
+  /**
+   * Whose topics. Empty: the account's own namespace. Others are for admins and services of `micro`.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
 };
 
 /**
@@ -607,6 +642,13 @@ export type GroupsRequest = Message<"events.GroupsRequest"> & {
    * @generated from field: string topic = 1;
    */
   topic: string;
+
+  /**
+   * Whose topic. Empty: the account's own namespace. Others are for admins and services of `micro`.
+   *
+   * @generated from field: string namespace = 2;
+   */
+  namespace: string;
 };
 
 /**
@@ -657,7 +699,7 @@ export type Group = Message<"events.Group"> & {
   lag: bigint;
 
   /**
-   * How many of those are with consumers, or wait for their next try.
+   * How many of those are with consumers, or wait to be given out again.
    *
    * @generated from field: int64 unanswered = 4;
    */
@@ -701,6 +743,13 @@ export type SeekRequest = Message<"events.SeekRequest"> & {
    * @generated from field: events.Position to = 3;
    */
   to?: Position | undefined;
+
+  /**
+   * Whose topic. Empty: the account's own namespace. Others are for admins and services of `micro`.
+   *
+   * @generated from field: string namespace = 4;
+   */
+  namespace: string;
 };
 
 /**
@@ -740,6 +789,13 @@ export type ConfigureRequest = Message<"events.ConfigureRequest"> & {
    * @generated from field: events.TopicSettings settings = 2;
    */
   settings?: TopicSettings | undefined;
+
+  /**
+   * Whose topic. Empty: the account's own namespace. Others are for admins and services of `micro`.
+   *
+   * @generated from field: string namespace = 3;
+   */
+  namespace: string;
 };
 
 /**
@@ -763,7 +819,7 @@ export const ConfigureResponseSchema: GenMessage<ConfigureResponse> = /*@__PURE_
   messageDesc(file_events_events, 21);
 
 /**
- * Needs a service or an administrator, and reaches the topics of the namespace their account belongs to.
+ * Needs a service or an administrator, and reaches the topics of the namespace their account belongs to unless the request names another.
  *
  * @generated from service events.Stream
  */

@@ -28,7 +28,8 @@ export interface Given {
 /** The events of a group that were given out and are not done, and those of them that wait to be given out again. */
 export class Outstanding {
   readonly #given = new Map<number, Given>();
-  readonly #again = new Set<Given>();
+  /** By offset. */
+  readonly #again: Given[] = [];
   #bytes = 0;
 
   get size(): number {
@@ -41,7 +42,7 @@ export class Outstanding {
 
   /** Of those that are not done, how many are with consumers or pause before the next try. */
   get out(): number {
-    return this.#given.size - this.#again.size;
+    return this.#given.size - this.#again.length;
   }
 
   has(offset: number): boolean {
@@ -61,11 +62,9 @@ export class Outstanding {
     return given;
   }
 
-  /** The one that waits longest to be given out again. */
+  /** The first in the topic of those that wait to be given out again. */
   again(): Given | undefined {
-    const [given] = this.#again;
-    if (given !== undefined) this.#again.delete(given);
-    return given;
+    return this.#again.shift();
   }
 
   /** Takes it from its consumer, to wait for something else than an answer. */
@@ -78,9 +77,10 @@ export class Outstanding {
 
   /** Takes it from its consumer, to be given out again; false when it is done or somebody else's meanwhile. */
   requeue(given: Given): boolean {
-    if (this.#given.get(given.event.offset) !== given || this.#again.has(given)) return false;
+    const at = this.#place(given.event.offset);
+    if (this.#given.get(given.event.offset) !== given || this.#again[at] === given) return false;
     this.withdraw(given);
-    this.#again.add(given);
+    this.#again.splice(at, 0, given);
     return true;
   }
 
@@ -94,7 +94,8 @@ export class Outstanding {
     const given = this.#given.get(offset);
     if (given === undefined) return false;
     this.withdraw(given);
-    this.#again.delete(given);
+    const at = this.#place(offset);
+    if (this.#again[at] === given) this.#again.splice(at, 1);
     this.#given.delete(offset);
     this.#bytes -= given.event.payload.length;
     return true;
@@ -102,5 +103,17 @@ export class Outstanding {
 
   clear(): void {
     for (const offset of this.#given.keys()) this.settle(offset);
+  }
+
+  /** Where in `#again` an offset is or would be. */
+  #place(offset: number): number {
+    let low = 0;
+    let high = this.#again.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#again[middle]?.event.offset ?? 0) < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }

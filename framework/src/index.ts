@@ -3,7 +3,7 @@ export { type Account, type Log, type Metadata, MicroError } from "@microts/core
 export { type AccountOptions, auth, type CreatedAccount } from "./auth.ts";
 export { broker, type Message, type SubscribeOptions } from "./broker.ts";
 export { type Client, type ClientCallOptions, client } from "./client.ts";
-export { config } from "./config.ts";
+export { type ConfigOptions, config, type LiveConfig, type WatchOptions } from "./config.ts";
 export {
   type BidiEndpoint,
   type ClientStreamEndpoint,

@@ -1,6 +1,6 @@
 import { createPublicKey } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Account, lineLog, MicroError, namespaceKey, TokenVerifier, tokenOf } from "@microts/core";
+import { type Account, MicroError, namespaceKey, TokenVerifier, tokenOf } from "@microts/core";
 import {
   findMethod,
   type Listener,
@@ -17,6 +17,7 @@ import { debugMethods } from "./debug.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { endpointName } from "./endpoint-name.ts";
 import { bindEndpoint } from "./methods.ts";
+import { processLog } from "./process-log.ts";
 import { Registration } from "./registration.ts";
 import { serviceStandards } from "./standards.ts";
 import { setServiceName } from "./store.ts";
@@ -50,7 +51,7 @@ export async function run(service: Runnable): Promise<RunningService> {
   const { env, rpc } = connection();
   const name = env.name ?? service.name;
   setServiceName(name);
-  const log = lineLog((line) => process.stderr.write(line), env.logLevel);
+  const log = processLog();
   const bound = Object.entries(service.endpoints).map(([key, endpoint]) =>
     bindEndpoint(name, endpointName(service.name, key), endpoint, log),
   );

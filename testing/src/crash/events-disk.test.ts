@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { before, describe, it } from "node:test";
+import { promisify } from "node:util";
+import type { NewEvent } from "@microts/blocks/events";
+import { EmbeddedEvents, openEmbeddedStore } from "@microts/driver-embedded";
+import { EventsHistory, type EventsNote } from "./events-history.ts";
+import { LoopDisk } from "./loop-disk.ts";
+import { CrashProgram } from "./program.ts";
+import { crashRounds } from "./rounds.ts";
+import { crashSeed } from "./seed.ts";
+
+const run = promisify(execFile);
+const signal = new AbortController().signal;
+const all = { from: "earliest", until: undefined, limit: 10_000 } as const;
+const rounds = process.env["MICRO_NIGHTLY"] ? 40 : 4;
+
+function event(bytes: number): NewEvent {
+  const payload = Buffer.alloc(bytes, "x");
+  return { id: undefined, timestamp: new Date(), metadata: {}, payload, expiresAt: undefined };
+}
+
+async function opened(dataDir: string) {
+  const stack = new AsyncDisposableStack();
+  const store = stack.use(await openEmbeddedStore({ dataDir }));
+  const events = stack.use(new EmbeddedEvents({ database: store.database }));
+  return { events, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+async function offsets(events: EmbeddedEvents): Promise<number[]> {
+  const found: number[] = [];
+  for (let from = 0; ; ) {
+    const page = await events.read("acme", "t", { ...all, from }, signal);
+    assert.deepEqual(page.damaged, []);
+    found.push(...page.events.map(({ offset }) => offset));
+    if (page.next === from) return found;
+    from = page.next;
+  }
+}
+
+describe("streams on a disk that fails", () => {
+  let lacks: string | undefined;
+  before(async () => {
+    lacks = await LoopDisk.lacks();
+  });
+
+  it(`have all they acknowledged when the power is cut, ${rounds} times over (EV-02)`, {
+    timeout: 280_000,
+  }, async (t) => {
+    if (lacks !== undefined) return t.skip(lacks);
+    const seed = crashSeed();
+    t.diagnostic(`MICRO_CRASH_SEED=${seed}`);
+    await using program = await CrashProgram.of(new URL("events-writer.ts", import.meta.url));
+    await using disk = await LoopDisk.of(64);
+    const history = new EventsHistory();
+    await crashRounds<EventsNote>({
+      program: program.file,
+      dataDir: join(disk.path, "data"),
+      rounds,
+      seed,
+      mostAcknowledged: 1_000,
+      crash: async (kill) => {
+        await disk.cutPower();
+        kill();
+        await disk.restore();
+      },
+      check: (notes) => history.take(notes),
+    });
+    t.diagnostic(`${history.acknowledged} events were acknowledged`);
+    assert.ok(history.acknowledged > rounds);
+  });
+
+  it("refuse events while the disk is full, lose none, and go on when there is space (EV-12)", async (t) => {
+    if (lacks !== undefined) return t.skip(lacks);
+    await using disk = await LoopDisk.of(8);
+    const filler = join(disk.path, "filler");
+    await writeFile(filler, Buffer.alloc(3 * 1024 * 1024));
+    const dataDir = join(disk.path, "data");
+    const acknowledged: number[] = [];
+    const publish = async (events: EmbeddedEvents) =>
+      acknowledged.push((await events.publish("acme", "t", event(20_000), signal)).offset);
+    {
+      await using first = await opened(dataDir);
+      const full = async () => {
+        for (;;) await publish(first.events);
+      };
+      await assert.rejects(full(), { code: 507, message: /disk.*full/ });
+      await assert.rejects(publish(first.events), { code: 507 });
+      assert.deepEqual(await offsets(first.events), acknowledged);
+      await rm(filler);
+      for (let i = 0; i < 20; i++) await publish(first.events);
+      assert.deepEqual(await offsets(first.events), acknowledged);
+    }
+    await using second = await opened(dataDir);
+    assert.deepEqual(acknowledged, [...acknowledged.keys()]);
+    assert.deepEqual(await offsets(second.events), acknowledged);
+  });
+
+  it("never take a failed sync for a success (EV-13)", async (t) => {
+    if (lacks !== undefined) return t.skip(lacks);
+    await using disk = await LoopDisk.of(32);
+    const dataDir = join(disk.path, "data");
+    const acknowledged: number[] = [];
+    {
+      await using first = await opened(dataDir);
+      for (let i = 0; i < 50; i++)
+        acknowledged.push((await first.events.publish("acme", "t", event(500), signal)).offset);
+      await disk.cutPower();
+      for (let i = 0; i < 5; i++)
+        await assert.rejects(
+          first.events.publish("acme", "t", event(500), signal),
+          ({ code }) => code === 503 || code === 500,
+        );
+    }
+    await disk.restore();
+    await using second = await opened(dataDir);
+    assert.deepEqual((await offsets(second.events)).slice(0, acknowledged.length), acknowledged);
+    await second.events.publish("acme", "t", event(500), signal);
+  });
+
+  it("sync the disk before each acknowledgement (EV-15)", async (t) => {
+    if (
+      await run("strace", ["-V"]).then(
+        () => false,
+        () => true,
+      )
+    )
+      return t.skip("needs strace");
+    const folder = await mkdtemp(join(tmpdir(), "micro-strace-"));
+    try {
+      const trace = join(folder, "trace");
+      const publisher = new URL("events-publisher.ts", import.meta.url);
+      const program = ["-f", "-qq", "-e", "trace=fsync,fdatasync,write", "-o", trace, process.execPath];
+      await run("strace", [...program, publisher.pathname, join(folder, "data")]);
+      const lines = (await readFile(trace, "utf8")).split("\n");
+      let synced = false;
+      let acknowledged = 0;
+      for (const line of lines) {
+        if (/f(data)?sync(\(| resumed).*= 0$/.test(line)) synced = true;
+        if (!/write\(1, "acknowledged/.test(line)) continue;
+        assert.ok(synced, `acknowledgement ${acknowledged} has no sync before it`);
+        synced = false;
+        acknowledged++;
+      }
+      assert.equal(acknowledged, 100);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});

@@ -6,8 +6,10 @@ import { resubscribed } from "./resubscribe.ts";
 export interface Message<T> {
   /** Where it was published. */
   readonly topic: string;
-  /** The body as JSON. */
+  /** The body as JSON; as text when it isn't JSON. */
   readonly data: T;
+  readonly isJson: boolean;
+  readonly body: Uint8Array;
   readonly header: Readonly<Record<string, string>>;
 }
 
@@ -51,7 +53,16 @@ export const broker = {
     const options = { namespace, queue, whenSlow, signal: inheritedSignal(signal) };
     const messages = resubscribed(() => open().subscribe(topic, options), options.signal);
     for await (const { topic, header, body } of messages) {
-      yield { topic, header, data: JSON.parse(Buffer.from(body).toString()) as T };
+      const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString();
+      yield { topic, header, body, ...(parsed(text) as Pick<Message<T>, "data" | "isJson">) };
     }
   },
 } as const;
+
+function parsed(text: string): Pick<Message<unknown>, "data" | "isJson"> {
+  try {
+    return { data: JSON.parse(text), isJson: true };
+  } catch {
+    return { data: text, isJson: false };
+  }
+}

@@ -30,3 +30,4 @@ export type {
   ReplayOptions,
   StreamOptions,
 } from "./stream-options.ts";
+export { Topic, type TopicHandleOptions, type TopicOptions, type TopicSubscribeOptions, topic } from "./topic.ts";

@@ -87,6 +87,8 @@ describe("describeService", () => {
       message.fields.map(({ presence }) => presence),
       [1, 2],
     );
+    // Without the mark it would be the only choice of a oneof, which tools show.
+    deepEqual(message.oneofs, []);
   });
 
   it("names things that protobuf can't name, and keeps their names in JSON", () => {

@@ -1,56 +1,10 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { glob, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { glob, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { anchorsOf, blocksOf, typeCheck } from "../testing/src/markdown.ts";
 
 const folder = import.meta.dirname;
-const tsc = join(folder, "..", "node_modules", "typescript", "bin", "tsc");
-
-/** A fenced block of TypeScript. */
-interface Block {
-  /** What its first line names (`// posts.ts`), so that other blocks of the page can import it; else made of its place. */
-  readonly file: string;
-  /** Preceded by as many empty lines as stand before it in the page, so that errors have the page's line. */
-  readonly text: string;
-}
-
-function blocksOf(markdown: string): Block[] {
-  const lines = markdown.split("\n");
-  const blocks: Block[] = [];
-  for (let at = 0; at < lines.length; at++) {
-    if (lines[at] !== "```ts") continue;
-    const end = lines.indexOf("```", at);
-    const code = lines.slice(at + 1, end < 0 ? undefined : end);
-    const file = /^\/\/ ([\w./-]+\.ts)$/.exec(code[0] ?? "")?.[1] ?? `line-${at + 1}.ts`;
-    blocks.push({ file, text: `${"\n".repeat(at + 1)}${code.join("\n")}\n` });
-    at += code.length;
-  }
-  return blocks;
-}
-
-/** Type-checks the blocks of all pages in one run; each page is a folder. Returns what the compiler says, "" for nothing. */
-async function typeCheck(target: string, pages: Readonly<Record<string, string>>): Promise<string> {
-  for (const [page, markdown] of Object.entries(pages)) {
-    for (const { file, text } of blocksOf(markdown)) {
-      const path = join(target, page, file);
-      await mkdir(join(path, ".."), { recursive: true });
-      await writeFile(path, text);
-    }
-  }
-  const options = {
-    extends: join(folder, "..", "tsconfig.json"),
-    compilerOptions: { moduleDetection: "force" },
-    include: ["."],
-  };
-  await writeFile(join(target, "tsconfig.json"), JSON.stringify({ ...options, exclude: [] }));
-  return new Promise((resolve) => {
-    execFile(process.execPath, [tsc, "-p", target, "--pretty", "false"], { cwd: target }, (_error, stdout, stderr) =>
-      resolve(stdout + stderr),
-    );
-  });
-}
-
 describe("the guides", () => {
   let target: string;
   const check = join(folder, ".check");
@@ -79,7 +33,7 @@ describe("the guides", () => {
 
   it("link to pages and headings that are there", async () => {
     const pages = new Map<string, string>();
-    for await (const path of glob("{guide,reference}/*.md", { cwd: folder })) {
+    for await (const path of glob("{guide,reference,decisions}/*.md", { cwd: folder })) {
       pages.set(join(folder, path), await readFile(join(folder, path), "utf8"));
     }
     for (const [path, text] of pages) {
@@ -93,16 +47,3 @@ describe("the guides", () => {
     }
   });
 });
-
-/** As GitHub makes them of headings. */
-function anchorsOf(markdown: string): ReadonlySet<string> {
-  const headings = Array.from(markdown.matchAll(/^#+ (.+)$/gm), ([, text = ""]) => text);
-  return new Set(
-    headings.map((text) =>
-      text
-        .toLowerCase()
-        .replace(/[^\p{L}\p{N} _-]/gu, "")
-        .replaceAll(" ", "-"),
-    ),
-  );
-}

@@ -1,10 +1,11 @@
 import { requestFields } from "./call-fields.ts";
 import { Http2ClientCall } from "./client-call.ts";
 import type { ClientTls } from "./connect-attempt.ts";
+import { backoffDefaults, clientKeepalive, connectionsDefaults } from "./defaults.ts";
 import type { KeepaliveOptions } from "./http2/keepalive.ts";
 import { defaultLimits, type Limits } from "./http2/limits.ts";
 import { NodeConnections, type NodeOptions } from "./node-connections.ts";
-import { type CallStart, type ClientCall, defaultMaxMessageBytes, type Status } from "./transport.ts";
+import type { CallStart, ClientCall, Status } from "./transport.ts";
 import { UnaryCall } from "./unary-call.ts";
 
 export interface ConnectionsOptions {
@@ -23,13 +24,6 @@ export interface ConnectionsOptions {
   readonly idleMs?: number;
 }
 
-const clientKeepalive: KeepaliveOptions = {
-  afterMs: 300_000,
-  timeoutMs: 20_000,
-  withoutCalls: false,
-  minIntervalMs: 0,
-};
-
 /** The connections of a client: one for each node, opened at the first call, again after it broke, and more when its streams run out. */
 export class Connections implements AsyncDisposable {
   readonly maxMessageBytes: number;
@@ -42,16 +36,15 @@ export class Connections implements AsyncDisposable {
   #last: { address: string; node: NodeConnections } | undefined;
 
   constructor(options: ConnectionsOptions = {}) {
-    this.maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
+    this.maxMessageBytes = options.maxMessageBytes ?? connectionsDefaults.maxMessageBytes;
     this.#options = {
       limits: { ...defaultLimits, ...options.limits },
       keepalive: { ...clientKeepalive, ...options.keepalive },
       tls: options.tls,
-      maxConnections: options.maxConnectionsPerNode ?? 8,
-      connectTimeoutMs: options.connectTimeoutMs ?? 5000,
-      idleMs: options.idleMs ?? 300_000,
-      backoffMs: 50,
-      maxBackoffMs: 10_000,
+      maxConnections: options.maxConnectionsPerNode ?? connectionsDefaults.maxConnectionsPerNode,
+      connectTimeoutMs: options.connectTimeoutMs ?? connectionsDefaults.connectTimeoutMs,
+      idleMs: options.idleMs ?? connectionsDefaults.idleMs,
+      ...backoffDefaults,
     };
   }
 

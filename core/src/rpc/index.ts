@@ -3,6 +3,7 @@ export { type CallOptions, defaultTimeoutMs, pathOf, RpcClient, type RpcClientOp
 export { Connections, type ConnectionsOptions } from "./connections.ts";
 export { contentTypes, formatOf } from "./content-type.ts";
 export { deadlineSignal } from "./deadline.ts";
+export { defaultMaxMessageBytes } from "./defaults.ts";
 export { forward } from "./forward.ts";
 export type { KeepaliveOptions } from "./http2/keepalive.ts";
 export { defaultLimits, type Limits } from "./http2/limits.ts";
@@ -16,7 +17,6 @@ export {
   type CallHandler,
   type CallStart,
   type ClientCall,
-  defaultMaxMessageBytes,
   type Listener,
   type SendOptions,
   type ServerCall,

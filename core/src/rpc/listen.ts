@@ -4,10 +4,11 @@ import { MicroError } from "../errors.ts";
 import { type Log, silent } from "../log.ts";
 import { Acceptor } from "./acceptor.ts";
 import { bind } from "./bind.ts";
+import { listenDefaults, serverKeepalive } from "./defaults.ts";
 import type { KeepaliveOptions } from "./http2/keepalive.ts";
 import { defaultLimits, type Limits } from "./http2/limits.ts";
 import { Requests } from "./requests.ts";
-import { type CallHandler, defaultMaxMessageBytes, type Listener } from "./transport.ts";
+import type { CallHandler, Listener } from "./transport.ts";
 import type { WebOptions } from "./web/cors.ts";
 
 export interface ListenOptions {
@@ -31,13 +32,6 @@ export interface ListenOptions {
   readonly log?: Log;
 }
 
-const serverKeepalive: KeepaliveOptions = {
-  afterMs: 60_000,
-  timeoutMs: 20_000,
-  withoutCalls: true,
-  minIntervalMs: 10_000,
-};
-
 /**
  * Serves gRPC over HTTP/2, in clear text (prior knowledge) or TLS, and gRPC-Web over HTTP/2 and HTTP/1.1 on the same port, and hands every call to
  * `handler`. Rejects when the address can't be bound.
@@ -45,10 +39,10 @@ const serverKeepalive: KeepaliveOptions = {
 export async function listen(handler: CallHandler, options: ListenOptions): Promise<Listener> {
   const limits = { ...defaultLimits, ...options.limits };
   const server = options.tls === undefined ? createServer() : tlsServer(options.tls, limits, options.web);
-  server.maxConnections = options.maxConnections ?? 10_000;
+  server.maxConnections = options.maxConnections ?? listenDefaults.maxConnections;
   const acceptor = new Acceptor({
     handler,
-    requests: new Requests(options.maxMessageBytes ?? defaultMaxMessageBytes, options.web ?? {}),
+    requests: new Requests(options.maxMessageBytes ?? listenDefaults.maxMessageBytes, options.web ?? {}),
     limits,
     keepalive: { ...serverKeepalive, ...options.keepalive },
     log: options.log ?? silent,
@@ -57,7 +51,7 @@ export async function listen(handler: CallHandler, options: ListenOptions): Prom
   server.on(options.tls === undefined ? "connection" : "secureConnection", onSocket);
   // A handshake that fails is its caller's loss alone.
   server.on("tlsClientError", (_, socket: Socket) => socket.destroy());
-  const [address, port] = await bind(server, options.address, options.socketMode ?? 0o600);
+  const [address, port] = await bind(server, options.address, options.socketMode ?? listenDefaults.socketMode);
   // A connection that can't be accepted is its caller's loss alone.
   server.on("error", () => {});
   let closing: Promise<void> | undefined;

@@ -113,6 +113,3 @@ export class StatusError extends Error {
     this.status = status;
   }
 }
-
-/** 32 MiB, as in the original (wire §2.2). */
-export const defaultMaxMessageBytes = 32 * 1024 * 1024;

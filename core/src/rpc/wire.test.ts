@@ -12,7 +12,7 @@ import { after, before, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { depMessages, depPaths, type ServedDep, serveDep } from "../../../testing/src/dep.ts";
 import { frameMessage, readMessages } from "../../../testing/src/grpc-frames.ts";
-import { defaultMaxMessageBytes } from "./transport.ts";
+import { defaultMaxMessageBytes } from "./defaults.ts";
 
 interface Answer {
   readonly headers: IncomingHttpHeaders;

@@ -65,9 +65,9 @@ export function count(tableId: number, match: StoreMatch, now: number): Statemen
 
 /** With the time two times, then how many. One after the other they take records off that have expired, and leave the news of it. */
 const expired =
-  "SELECT r.table_id, r.key, r.is_raw, r.revision FROM records r WHERE r.expires_at <= ? ORDER BY r.expires_at, r.table_id, r.key LIMIT ?";
+  "SELECT r.table_id, r.key, r.is_raw, r.revision, (SELECT v.previous FROM versions v WHERE v.revision = r.revision) AS previous FROM records r WHERE r.expires_at <= ? ORDER BY r.expires_at, r.table_id, r.key LIMIT ?";
 const expireSql = [
-  `INSERT INTO versions (table_id, key, is_raw) SELECT table_id, key, is_raw FROM (${expired}) RETURNING revision`,
+  `INSERT INTO versions (table_id, key, is_raw, previous) SELECT table_id, key, is_raw, previous FROM (${expired}) RETURNING revision`,
   `DELETE FROM versions WHERE revision IN (SELECT revision FROM (${expired})) AND expires_at <= ?`,
   `DELETE FROM records WHERE (table_id, key) IN (SELECT table_id, key FROM (${expired})) AND expires_at <= ? RETURNING 1`,
 ] as const;
@@ -95,6 +95,16 @@ export function newsOf(tableId: number, prefix: string, after: number): Statemen
     ) n JOIN versions v ON v.revision = n.revision WHERE n.before < ${newsBytes} ORDER BY n.revision`;
   return { sql, params: [after, tableId, ...params] };
 }
+
+/** What must not be: each finds, with words, what is wrong. */
+export const storeChecks = [
+  `SELECT 'a record is not what its revision ' || r.revision || ' says' FROM records r LEFT JOIN versions v ON v.revision = r.revision
+    WHERE v.value IS NULL OR v.table_id <> r.table_id OR v.key <> r.key OR v.expires_at IS NOT r.expires_at`,
+  `SELECT 'no record is at revision ' || v.revision || ', which is nowhere superseded' FROM versions v
+    LEFT JOIN records r ON r.table_id = v.table_id AND r.key = v.key
+    WHERE v.value IS NOT NULL AND r.revision IS NOT v.revision
+    AND v.revision NOT IN (SELECT previous FROM versions WHERE previous IS NOT NULL)`,
+] as const;
 
 export const databasesSql = "SELECT DISTINCT CAST(database AS TEXT) FROM tables ORDER BY database";
 export const tablesSql = `SELECT CAST(name AS TEXT) FROM tables WHERE database = ${blob} ORDER BY name`;

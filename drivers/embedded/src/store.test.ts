@@ -268,6 +268,29 @@ describe("a data directory", () => {
     });
   });
 
+  it("whose records and their versions don't agree says so when it is checked", async () => {
+    await withDirectory(async (dataDir) => {
+      let now = Date.now();
+      await using store = await openEmbeddedStore({ dataDir, now: () => now });
+      for (const key of ["a", "b", "c", "a"]) await store.write(table, record(key), signal);
+      await store.write(table, record("d", "1"), signal);
+      await store.write(table, record("d", "2", new Date(now + 1_000)), signal);
+      await store.delete(table, "c", signal);
+      now += 2_000;
+      await store.sweep(signal);
+      assert.deepEqual(await store.database.check(), []);
+      for (const sql of [
+        "DELETE FROM records WHERE key = CAST('a' AS BLOB)",
+        "UPDATE records SET revision = 1000 WHERE key = CAST('b' AS BLOB)",
+      ]) {
+        const problems = await store.database.check();
+        await store.database.write([{ sql, params: [] }], signal);
+        assert.ok((await store.database.check()).length > problems.length, sql);
+      }
+      await assert.rejects(store.read(table, "b", signal), /"b" is damaged/);
+    });
+  });
+
   it("of a newer version is refused and left as it is", async () => {
     await withDirectory(async (dataDir) => {
       const newer = new DatabaseSync(join(dataDir, "micro.db"));

@@ -21,6 +21,7 @@ import {
   putStatements,
   readSql,
   scan,
+  storeChecks,
   sweepStatements,
   tablesSql,
 } from "./store-queries.ts";
@@ -74,6 +75,7 @@ export class EmbeddedStore implements StoreDriver {
   ) {
     this.database = database;
     this.#tables = new StoreTables(database);
+    for (const check of storeChecks) database.addCheck(check);
     this.#history = new StoreHistory(database, history);
     this.#watchers = new StoreWatchers(database, this.#tables, (tableId, row) => this.#event(tableId, row));
     this.#ownsDatabase = ownsDatabase;

@@ -95,7 +95,12 @@ export class EmbeddedDatabase implements AsyncDisposable {
     return this.#rows(await this.#writes.run(job, signal));
   }
 
-  /** What is wrong with the file, in SQLite's words; empty when nothing is. Runs by itself after every start, and tells the log. */
+  /** Adds to what is checked a query that finds what must not be, and says in its first column what that is. */
+  addCheck(query: string): void {
+    this.#keeper?.addCheck(query);
+  }
+
+  /** What is wrong with the file; empty when nothing is. Runs by itself after every start, and tells the log. */
   async check(): Promise<readonly string[]> {
     return (await this.#keeper?.check()) ?? [];
   }

@@ -1,5 +1,5 @@
 import { type ErrorCode, MicroError } from "@microts/core";
-import { type Failure, resultTooLarge, schemaTooNew } from "./protocol.ts";
+import { type Failure, logDamaged, resultTooLarge, schemaTooNew } from "./protocol.ts";
 
 /** Primary result codes (sqlite.org/rescode.html). */
 const primary = {
@@ -46,6 +46,11 @@ export function errorOfFailure(failure: Failure, file: string): MicroError {
       return error(
         412,
         `${file} was written by a newer version of micro (${failure.message}): start that version, or name another data directory`,
+      );
+    case logDamaged:
+      return error(
+        500,
+        `${file}-wal is damaged (${failure.message}): restore a backup, or cut the file to its good bytes with truncate(1) to go on without the rest`,
       );
     case primary.tooBig:
       return error(413, "the record is larger than the database can hold");

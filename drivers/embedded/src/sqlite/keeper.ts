@@ -34,6 +34,7 @@ export class Keeper {
   readonly #log: Log;
   readonly #start: KeeperOptions["start"];
   readonly #checkTimer: NodeJS.Timeout;
+  readonly #queries: string[] = [];
   #thread: Promise<DatabaseThread> | undefined;
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -54,9 +55,14 @@ export class Keeper {
     this.#plan();
   }
 
-  /** What is wrong with the file, in SQLite's words; empty when nothing is. */
+  /** Adds to what is checked a query that finds what must not be, and says in its first column what that is. */
+  addCheck(query: string): void {
+    this.#queries.push(query);
+  }
+
+  /** What is wrong with the file; empty when nothing is. */
   async check(): Promise<readonly string[]> {
-    const reply = await (await this.#ownThread()).ask({ kind: "check" });
+    const reply = await (await this.#ownThread()).ask({ kind: "check", queries: this.#queries });
     return "problems" in reply ? reply.problems : [];
   }
 

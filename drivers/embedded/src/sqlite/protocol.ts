@@ -36,7 +36,8 @@ export type Request =
     }
   | { readonly kind: "checkpoint" }
   | { readonly kind: "vacuum"; readonly pages: number }
-  | { readonly kind: "check" }
+  /** Besides the file, each query must yield no row; the first column of a row says what is wrong. */
+  | { readonly kind: "check"; readonly queries: readonly string[] }
   | { readonly kind: "close" };
 
 /** SQLite's extended result code (sqlite.org/rescode.html) and text; code 0 when something else than SQLite failed. */
@@ -81,5 +82,7 @@ export type Opened = { readonly opened: true } | { readonly failure: Failure };
 
 /** Not a code of SQLite. */
 export const resultTooLarge = -1;
+/** Not a code of SQLite: the write-ahead log was altered. */
+export const logDamaged = -3;
 /** Not a code of SQLite: the file was made by a newer version of the schema. */
 export const schemaTooNew = -2;

@@ -2,8 +2,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Committer } from "./commit.ts";
 import { Connection, failureOf, Refusal } from "./connection.ts";
+import { damageOfLog } from "./log-file.ts";
 import {
   type Checkpoint,
+  logDamaged,
   type NumberedStatement,
   type Opened,
   type Outcome,
@@ -27,6 +29,7 @@ const toldProblems = 10;
 
 function open(): Opened {
   try {
+    if (role === "writer") checkLog();
     connection = new Connection(file, role === "reader", maxResultBytes);
     connection.database.exec("PRAGMA cache_size = -16384; PRAGMA foreign_keys = ON;");
     if (role === "writer") openWriter();
@@ -34,6 +37,15 @@ function open(): Opened {
   } catch (error) {
     return { failure: failureOf(error) };
   }
+}
+
+/** Before SQLite sees it, who would go on without what it can't read. */
+function checkLog(): void {
+  const damage = file === ":memory:" ? undefined : damageOfLog(`${file}-wal`);
+  if (damage === undefined) return;
+  const { goodBytes, lostTransactions } = damage;
+  const lost = lostTransactions === 0 ? "none of it can be read" : `${lostTransactions} transactions can't be read`;
+  throw new Refusal(logDamaged, `${lost}, good are ${goodBytes} bytes`);
 }
 
 function openWriter(): void {
@@ -59,7 +71,7 @@ function answer(request: Request): Reply {
       connection.database.exec(`PRAGMA incremental_vacuum(${request.pages})`);
       return { done: true };
     case "check":
-      return { problems: check() };
+      return { problems: check(request.queries) };
     case "close":
       // The last connection to go folds the log into the file.
       connection.database.close();
@@ -97,9 +109,15 @@ function pragma(name: string): number {
   return Number(connection.database.prepare(`PRAGMA ${name}`).get()?.[name]);
 }
 
-function check(): string[] {
-  const rows = connection.database.prepare(`PRAGMA integrity_check(${toldProblems})`).all();
-  return rows.map((row) => String(row["integrity_check"])).filter((problem) => problem !== "ok");
+function check(queries: readonly string[]): string[] {
+  const { database } = connection;
+  const rows = database.prepare(`PRAGMA integrity_check(${toldProblems})`).all();
+  const problems = rows.map((row) => String(row["integrity_check"])).filter((problem) => problem !== "ok");
+  for (const query of queries) {
+    for (const row of database.prepare(`${query} LIMIT ${toldProblems}`).iterate())
+      problems.push(String(Object.values(row)[0]));
+  }
+  return problems;
 }
 
 function transferable(reply: Reply): ArrayBuffer[] {

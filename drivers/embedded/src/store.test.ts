@@ -230,33 +230,6 @@ describe("a data directory", () => {
     });
   });
 
-  it("loses nothing acknowledged when its process is killed, five times over (ST-01)", {
-    timeout: 60_000,
-  }, async () => {
-    await withDirectory(async (dataDir) => {
-      const acknowledged = new Set<string>();
-      for (let round = 0; round < 5; round++) {
-        const child = writer(dataDir, `r${round}-`);
-        await child.first;
-        await new Promise((resolve) => setTimeout(resolve, 60 * round));
-        for (const key of await child.kill()) acknowledged.add(key);
-        await using store = await openEmbeddedStore({ dataDir });
-        const found = new Map(
-          (await store.list(table, all, signal)).map(({ key, value }) => [key, Buffer.from(value).toString()]),
-        );
-        const lost = [...acknowledged].filter((key) => found.get(key) !== key.repeat(20));
-        assert.deepEqual(
-          lost,
-          [],
-          `round ${round}: ${lost.length} of ${acknowledged.size} acknowledged records are gone`,
-        );
-        const [check] = await store.database.read("PRAGMA integrity_check", [], signal);
-        assert.equal(check?.[0], "ok");
-      }
-      assert.ok(acknowledged.size > 5);
-    });
-  });
-
   it("that holds a damaged file is refused, naming the file", async () => {
     await withDirectory(async (dataDir) => {
       await writeFile(join(dataDir, "micro.db"), "this is no database, and long enough to be read as one ".repeat(100));

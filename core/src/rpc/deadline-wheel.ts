@@ -8,8 +8,7 @@ export interface Timed {
 }
 
 const tickMs = 8;
-const slotBits = 8;
-const slots = 1 << slotBits;
+const slots = 256;
 const mask = slots - 1;
 
 /**
@@ -33,7 +32,7 @@ class DeadlineWheel {
     timed.wheelDue = Math.max(this.#now + 1, Math.ceil((now + inMs) / tickMs));
     this.#place(timed);
     const isFine = timed.wheelDue - this.#now < slots;
-    this.#schedule(isFine ? timed.wheelDue : (this.#now | mask) + 1);
+    this.#schedule(isFine ? timed.wheelDue : this.#turn());
   }
 
   /** Forgets it; does nothing when it isn't in the wheel. */
@@ -46,8 +45,7 @@ class DeadlineWheel {
   #place(timed: Timed): void {
     const { wheelDue: due } = timed;
     if (due - this.#now < slots) link(this.#fine[due & mask] as Timed, timed);
-    else if ((due >> slotBits) - (this.#now >> slotBits) < slots)
-      link(this.#coarse[(due >> slotBits) & mask] as Timed, timed);
+    else if (coarseOf(due) - coarseOf(this.#now) < slots) link(this.#coarse[coarseOf(due) & mask] as Timed, timed);
     else link(this.#far, timed);
   }
 
@@ -76,7 +74,7 @@ class DeadlineWheel {
   }
 
   #cascade(): void {
-    const coarse = this.#now >> slotBits;
+    const coarse = coarseOf(this.#now);
     if ((coarse & mask) === 0) this.#placeAgain(this.#far);
     this.#placeAgain(this.#coarse[coarse & mask] as Timed);
   }
@@ -99,15 +97,25 @@ class DeadlineWheel {
     }
   }
 
+  /** The tick at which the coarse wheel turns next. */
+  #turn(): number {
+    return this.#now - (this.#now & mask) + slots;
+  }
+
   /** The next tick with something to do: a filled fine slot, or the turn of the coarse wheel. */
   #nextTick(): number {
-    const turn = (this.#now | mask) + 1;
+    const turn = this.#turn();
     for (let tick = this.#now + 1; tick < turn; tick++) {
       const slot = this.#fine[tick & mask] as Timed;
       if (slot.wheelNext !== slot) return tick;
     }
     return turn;
   }
+}
+
+/** The tick in the coarse wheel. No shift: after 198 days there are more ticks than those 32 bits hold that it works on. */
+function coarseOf(tick: number): number {
+  return Math.floor(tick / slots);
 }
 
 function link(list: Timed, timed: Timed): void {

@@ -1,5 +1,5 @@
+import { Broker, RemoteBroker } from "@microts/blocks/broker";
 import { RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
-import { Broker } from "@microts/proto/broker";
 import { Stream } from "@microts/proto/events";
 import type { Bench } from "../bench.ts";
 import { type Nats, startNats, subject } from "../engines/nats.ts";
@@ -15,7 +15,6 @@ const subscribers = 10;
 const noNats: Skipped = { skipped: "nats-server is not installed (tools/referees.sh builds it)" };
 
 type StreamClient = ServiceClient<(typeof Stream)["method"]>;
-type BrokerClient = ServiceClient<(typeof Broker)["method"]>;
 
 /** Events and messages of `micro server` through its proxy. */
 export const events: readonly Row[] = [
@@ -168,18 +167,14 @@ function delivered(bench: Bench, fan: Fan, slots: number): Measure {
 async function fanOut(bench: Bench, server: Awaited<ReturnType<typeof startMicroServer>>): Promise<Measure> {
   const authorization = await server.authorization();
   const { proxy } = server.addresses;
-  const connect = (): BrokerClient =>
-    serviceClient(
-      Broker,
-      bench.use(new RpcClient({ resolve: () => proxy, metadata: () => ({ authorization }) })),
-      "broker",
-    );
-  const publisher = connect();
-  const publish = () => publisher.publish({ topic: subject, message: { body: payload } });
+  // One connection for all, as NATS's client has it.
+  const rpc = bench.use(new RpcClient({ resolve: () => proxy, metadata: () => ({ authorization }) }));
+  const broker = new Broker(new RemoteBroker(rpc, "micro"));
+  const publish = () => broker.publish(subject, payload);
   const fan: Fan = { publish, received: 0 };
   const seen = Array.from({ length: subscribers }, () => 0);
   const subscribe = async (at: number) => {
-    for await (const { body } of connect().subscribe({ topic: subject }, { signal: bench.signal })) {
+    for await (const { body } of await broker.subscribe(subject, { signal: bench.signal })) {
       if (body.length !== payload.length) throw new Error("a wrong message");
       seen[at] = (seen[at] ?? 0) + 1;
       fan.received++;

@@ -37,7 +37,7 @@ export class Broker {
   async publish(
     topic: string,
     body: Uint8Array | string,
-    { namespace = defaultNamespace, header = {}, signal = never }: PublishOptions = {},
+    { namespace = defaultNamespace, header = {}, signal }: PublishOptions = {},
   ): Promise<void> {
     const id = "broker.Broker.Publish";
     checkTopic(topic, id);

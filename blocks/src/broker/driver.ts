@@ -21,7 +21,7 @@ export interface BrokerDriver extends AsyncDisposable {
   readonly name: string;
 
   /** Resolves when the message was handed to everybody who was subscribed. Nobody listening is not an error. */
-  publish(namespace: string, message: BrokerMessage, signal: AbortSignal): Promise<void>;
+  publish(namespace: string, message: BrokerMessage, signal?: AbortSignal): Promise<void>;
 
   /**
    * Messages from now on until the signal aborts; live once the promise resolves. Each publisher's come in order. Of the members of a queue one gets

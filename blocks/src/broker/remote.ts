@@ -1,8 +1,8 @@
 import { encodeMessage } from "@microts/core/codec";
-import type { RpcClient } from "@microts/core/rpc";
+import { mapped, type RpcClient } from "@microts/core/rpc";
 import { SubscribeRequestSchema } from "@microts/proto/broker";
 import type { BrokerDriver, BrokerMessage, Subscription } from "./driver.ts";
-import { decodeDelivery, encodePublish, topicHeader } from "./wire.ts";
+import { DeliveryReader, encodePublish, topicHeader } from "./wire.ts";
 
 /** The platform's broker over RPC. Namespaces other than that of the account are for admins and services of `micro`. */
 export class RemoteBroker implements BrokerDriver {
@@ -16,7 +16,7 @@ export class RemoteBroker implements BrokerDriver {
     this.#namespace = namespace;
   }
 
-  async publish(namespace: string, message: BrokerMessage, signal: AbortSignal): Promise<void> {
+  async publish(namespace: string, message: BrokerMessage, signal?: AbortSignal): Promise<void> {
     const request = encodePublish(message.topic, message, this.#named(namespace));
     await this.#rpc.unary("broker", "Broker.Publish", request, { signal });
   }
@@ -28,7 +28,13 @@ export class RemoteBroker implements BrokerDriver {
   ): Promise<AsyncIterable<BrokerMessage>> {
     const wanted = { topic, queue, disconnectWhenSlow: whenSlow === "disconnect", namespace: this.#named(namespace) };
     const request = encodeMessage(SubscribeRequestSchema, wanted, "proto");
-    return messagesOf(await this.#rpc.openStream("broker", "Broker.Subscribe", request, { signal }), topic, signal);
+    const replies = await this.#rpc.openStream("broker", "Broker.Subscribe", request, { signal });
+    const reader = new DeliveryReader();
+    const read = (bytes: Uint8Array): BrokerMessage => {
+      const { header, body } = reader.read(bytes);
+      return { topic: header[topicHeader] ?? topic, header, body };
+    };
+    return mapped(replies, read, signal);
   }
 
   #named(namespace: string): string {
@@ -37,20 +43,4 @@ export class RemoteBroker implements BrokerDriver {
 
   /** The RPC client is its owner's to close. */
   async [Symbol.asyncDispose](): Promise<void> {}
-}
-
-/** Without an error at the end that the signal itself brought about. */
-async function* messagesOf(
-  replies: AsyncIterable<Uint8Array>,
-  subscribedTo: string,
-  signal: AbortSignal,
-): AsyncGenerator<BrokerMessage, void, undefined> {
-  try {
-    for await (const bytes of replies) {
-      const { header, body } = decodeDelivery(bytes, "proto");
-      yield { topic: header[topicHeader] ?? subscribedTo, header, body };
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
 }

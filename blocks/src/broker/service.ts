@@ -11,12 +11,13 @@ import { decodePublish, encodeDelivery, topicHeader } from "./wire.ts";
  */
 export function brokerMethods(broker: Broker): Method[] {
   const methods = methodsOf(BrokerService, {
-    async publish({ topic, message, namespace: named }, { account, metadata, signal }) {
+    async publish({ topic, message, namespace: named }, { account, metadata }) {
       const id = "broker.Broker.Publish";
       const namespace = admitted(account, named, id);
       if (message === undefined) throw MicroError.badRequest(id, "Missing message");
       const header = completed(message.header, topic, metadata);
-      await broker.publish(topic, message.body, { namespace, header, signal });
+      // Without the call's signal: handing on is short, and a signal for each call costs more than all the rest.
+      await broker.publish(topic, message.body, { namespace, header });
       return {};
     },
     async subscribe({ topic, queue, disconnectWhenSlow, namespace: named }, { account, signal }) {
@@ -60,7 +61,17 @@ function completed(
   return whole;
 }
 
+const titles = new Map<string, string>();
+
 /** As Go's metadata writes names: `micro-trace-id` is `Micro-Trace-Id` (wire §2.3). */
 function titled(name: string): string {
-  return name.replace(/(^|[^a-z0-9_])([a-z])/g, (_, before: string, letter: string) => before + letter.toUpperCase());
+  let title = titles.get(name);
+  if (title === undefined) {
+    title = name.replace(
+      /(^|[^a-z0-9_])([a-z])/g,
+      (_, before: string, letter: string) => before + letter.toUpperCase(),
+    );
+    if (titles.size < 1_000) titles.set(name, title);
+  }
+  return title;
 }

@@ -4,7 +4,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { encodeMessage } from "@microts/core/codec";
 import { MessageSchema, PublishRequestSchema } from "@microts/proto/broker";
 import fc from "fast-check";
-import { decodeDelivery, decodePublish, encodeDelivery, encodePublish } from "./wire.ts";
+import { DeliveryReader, decodePublish, encodeDelivery, encodePublish } from "./wire.ts";
 
 const text = fc.string({ unit: "grapheme", maxLength: 200 });
 const contents = fc.record({
@@ -26,7 +26,7 @@ describe("the broker's own codec", () => {
       fc.property(text, contents, text, (topic, message, namespace) => {
         const wanted = plain(message);
         assert.deepEqual(plain(fromBinary(MessageSchema, encodeDelivery(message, "proto"))), wanted);
-        assert.deepEqual(plain(decodeDelivery(encodeMessage(MessageSchema, message, "proto"), "proto")), wanted);
+        assert.deepEqual(plain(new DeliveryReader().read(encodeMessage(MessageSchema, message, "proto"))), wanted);
         const request = fromBinary(PublishRequestSchema, encodePublish(topic, message, namespace));
         assert.equal(request.topic, topic);
         assert.equal(request.namespace, namespace);
@@ -60,11 +60,31 @@ describe("the broker's own codec", () => {
     fc.assert(
       fc.property(fc.oneof(fc.uint8Array({ maxLength: 40 }), damaged), (bytes) => {
         assert.deepEqual(
-          read(() => decodeDelivery(bytes, "proto")),
+          read(() => new DeliveryReader().read(bytes)),
           read(() => fromBinary(MessageSchema, bytes)),
         );
       }),
       { numRuns: 5_000 },
+    );
+  });
+
+  it("reads a row of messages as each alone, whatever they share", () => {
+    const shared = fc.constantFrom({}, { a: "1" }, { a: "1", b: "2" }, { a: "2" });
+    const bodies = fc.oneof(fc.uint8Array({ maxLength: 8 }), fc.constant(Uint8Array.of(0x0a, 4, 0x0a, 0, 0x12, 0)));
+    const fields = fc.tuple(shared, bodies, fc.constantFrom("behind", "before", "twice"));
+    const bytes = fields.map(([header, body, order]) => {
+      const head = encodeMessage(MessageSchema, { header }, "proto");
+      const tail = encodeMessage(MessageSchema, { body }, "proto");
+      const parts = { behind: [head, tail], before: [tail, head], twice: [tail, head, tail] }[order];
+      return Buffer.concat(parts);
+    });
+    fc.assert(
+      fc.property(fc.array(bytes, { maxLength: 8 }), (messages) => {
+        const reader = new DeliveryReader();
+        for (const message of messages)
+          assert.deepEqual(plain(reader.read(message)), plain(fromBinary(MessageSchema, message)));
+      }),
+      { numRuns: 3_000 },
     );
   });
 

@@ -29,10 +29,37 @@ export function encodeDelivery(message: Content, format: Format): Uint8Array {
   return forms[format];
 }
 
-/** Reads `broker.Message`; the body shares memory with `bytes`. */
-export function decodeDelivery(bytes: Uint8Array, format: Format): Content {
-  const read = format === "proto" ? readMessage(bufferOf(bytes), 0, bytes.length) : undefined;
-  return read ?? decodeMessage(MessageSchema, bytes, format);
+/** Reads the messages of one subscription; bodies share memory with the bytes. Messages in a row mostly have the same header: it is read once. */
+export class DeliveryReader {
+  #head: Buffer = Buffer.alloc(0);
+  #header: Readonly<Header> = Object.freeze({});
+
+  read(message: Uint8Array): Content {
+    const bytes = bufferOf(message);
+    const size = this.#head.length;
+    // Behind the same entries the body alone may follow, or nothing.
+    if (bytes.length > size && bytes[size] === 0x12 && this.#hasSameHead(bytes)) {
+      cursor = size + 1;
+      const length = readLength(bytes, bytes.length);
+      if (length >= 0 && cursor + length === bytes.length)
+        return { header: this.#header, body: bytes.subarray(cursor) };
+    }
+    const read = readMessage(bytes, 0, bytes.length);
+    if (read === undefined) return decodeMessage(MessageSchema, bytes, "proto");
+    if (headSize >= 0) {
+      this.#header = Object.freeze({ ...read.header });
+      // Copied: it must not keep the memory of what it came with.
+      this.#head = Buffer.from(bytes.subarray(0, headSize));
+    }
+    return read;
+  }
+
+  /** From the end on, where headers differ first. A loop is faster than a native comparison of so few bytes. */
+  #hasSameHead(bytes: Buffer): boolean {
+    const head = this.#head;
+    for (let at = head.length - 1; at >= 0; at--) if (bytes[at] !== head[at]) return false;
+    return true;
+  }
 }
 
 /** `namespace` "" is the account's own. */
@@ -61,7 +88,7 @@ function copied({ header, body }: Content) {
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function writeMessage({ header, body }: Content): Buffer {
@@ -105,6 +132,8 @@ function writeLength(out: Buffer, tag: number, length: number, at: number): numb
 
 /** A position in what is being read: JavaScript has no second return value. */
 let cursor = 0;
+/** Bytes before the last field of the message read last, when that is the body (a later one counts); else -1. */
+let headSize = -1;
 
 /** The length at `cursor`, or -1 when it isn't one of at most four bytes that ends before `end`. */
 function readLength(bytes: Buffer, end: number): number {
@@ -148,7 +177,9 @@ function readMessage(bytes: Buffer, start: number, end: number): Content | undef
   const header: Header = {};
   let body = bytes.subarray(0, 0);
   cursor = start;
+  headSize = -1;
   while (cursor < end) {
+    headSize = bytes[cursor] === 0x12 ? cursor - start : -1;
     const tag = bytes[cursor++];
     const length = readLength(bytes, end);
     if (length < 0) return undefined;

@@ -9,6 +9,7 @@ export type { KeepaliveOptions } from "./http2/keepalive.ts";
 export { defaultLimits, type Limits } from "./http2/limits.ts";
 export { type ListenOptions, listen } from "./listen.ts";
 export { type CallContext, type Handlers, type Method, type MethodKind, methodsOf } from "./method.ts";
+export { mapped, Pull } from "./pull.ts";
 export type { MetadataChanges } from "./raw-forward.ts";
 export { type CallPath, findMethod, parsePath, type ServeOptions, serveMethod } from "./serve.ts";
 export { openStream, type ServiceClient, serviceClient } from "./service-client.ts";

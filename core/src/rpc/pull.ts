@@ -87,18 +87,26 @@ function resultOf<T>(value: T | undefined): IteratorResult<T, void> {
   return value === undefined ? finished : { done: false, value };
 }
 
-/** The values, each through `map`. Leaving early leaves `values` early. */
-export function mapped<I, O>(values: AsyncIterable<I>, map: (value: I) => O): Pull<O> {
+/** The values, each through `map`. Leaving early leaves `values` early. An error that comes once `until` has aborted is the end and no error. */
+export function mapped<I, O>(values: AsyncIterable<I>, map: (value: I) => O, until?: AbortSignal): Pull<O> {
+  const end = (error: unknown) => {
+    if (until?.aborted) return undefined;
+    throw error;
+  };
   if (values instanceof Pull) {
     const source: Pull<I> = values;
+    const take = (value: I | undefined) => (value === undefined ? undefined : map(value));
     return new Pull(
-      () => mapOne(source.read(), map),
+      () => {
+        const value = source.read();
+        return value instanceof Promise ? value.then(take, until && end) : take(value);
+      },
       () => source.return(),
     );
   }
   const iterator = values[Symbol.asyncIterator]();
   return new Pull(
-    () => iterator.next().then((result) => (result.done ? undefined : map(result.value))),
+    () => iterator.next().then((result) => (result.done ? undefined : map(result.value)), until && end),
     () => iterator.return?.(),
   );
 }

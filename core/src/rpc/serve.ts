@@ -178,8 +178,24 @@ function secondMessage(service: string): StatusError {
 }
 
 async function sendAll(values: unknown, send: (value: unknown) => Promise<void>): Promise<void> {
+  if (values instanceof Pull) return sendPulled(values, send);
   for await (const value of values as AsyncIterable<unknown>) {
     const sent = send(value);
     if (sent !== accepted) await sent;
+  }
+}
+
+/** What is there goes out without a turn in between, until the transport is full. */
+async function sendPulled(values: Pull<unknown>, send: (value: unknown) => Promise<void>): Promise<void> {
+  try {
+    for (;;) {
+      let value = values.read();
+      if (value instanceof Promise) value = await value;
+      if (value === undefined) return;
+      const sent = send(value);
+      if (sent !== accepted) await sent;
+    }
+  } finally {
+    await values.return();
   }
 }

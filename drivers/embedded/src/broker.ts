@@ -42,8 +42,8 @@ export class EmbeddedBroker implements BrokerDriver {
     return this.#disconnected;
   }
 
-  async publish(namespace: string, { topic, header, body }: BrokerMessage, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
+  async publish(namespace: string, { topic, header, body }: BrokerMessage, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     this.#tenants.get(namespace)?.publish({ topic, header, body, bytes: sizeOf(header, body) });
   }
 

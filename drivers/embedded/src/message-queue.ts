@@ -1,3 +1,5 @@
+import { Pull } from "@microts/core/rpc";
+
 export interface MessageQueueOptions<T> {
   /** At most so many items wait. */
   readonly maxItems: number;
@@ -18,7 +20,7 @@ export interface MessageQueueOptions<T> {
  * Hands items from a writer that never waits to one reader, holding a bounded number in between. Ends when the signal aborts or the reader
  * leaves its loop.
  */
-export class MessageQueue<T> implements AsyncIterableIterator<T, void, undefined> {
+export class MessageQueue<T> extends Pull<T> {
   readonly #options: MessageQueueOptions<T>;
   #items: T[] = [];
   #head = 0;
@@ -26,10 +28,14 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, void, undefined
   #dropped = 0;
   #ended = false;
   #failure: Error | undefined;
-  #reader: PromiseWithResolvers<IteratorResult<T, void>> | undefined;
+  #reader: PromiseWithResolvers<T | undefined> | undefined;
   readonly #onAbort = () => this.#end();
 
   constructor(options: MessageQueueOptions<T>) {
+    super(
+      () => this.#next(),
+      () => this.#end(),
+    );
     this.#options = options;
     if (options.signal.aborted) this.#end();
     else options.signal.addEventListener("abort", this.#onAbort, { once: true });
@@ -46,7 +52,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, void, undefined
     const reader = this.#reader;
     if (reader !== undefined) {
       this.#reader = undefined;
-      reader.resolve({ value: item, done: false });
+      reader.resolve(item);
       return;
     }
     this.#items.push(item);
@@ -61,29 +67,16 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, void, undefined
     }
   }
 
-  next(): Promise<IteratorResult<T, void>> {
-    if (this.length > 0) return Promise.resolve({ value: this.#take(), done: false });
+  #next(): T | undefined | Promise<T | undefined> {
+    if (this.length > 0) return this.#take();
     if (this.#failure !== undefined) {
       const failure = this.#failure;
       this.#end();
       return Promise.reject(failure);
     }
-    if (this.#ended) return Promise.resolve({ value: undefined, done: true });
+    if (this.#ended) return undefined;
     this.#reader = Promise.withResolvers();
     return this.#reader.promise;
-  }
-
-  return(): Promise<IteratorResult<T, void>> {
-    this.#end();
-    return Promise.resolve({ value: undefined, done: true });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#end();
   }
 
   #overflows(): boolean {
@@ -116,7 +109,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, void, undefined
     if (this.#ended) return;
     this.#ended = true;
     this.#options.signal.removeEventListener("abort", this.#onAbort);
-    this.#reader?.resolve({ value: undefined, done: true });
+    this.#reader?.resolve(undefined);
     this.#reader = undefined;
     if (this.#failure === undefined) this.#options.onEnd(this.#empty());
     this.#failure = undefined;

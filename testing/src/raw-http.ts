@@ -22,11 +22,13 @@ export interface RawOptions {
   readonly quietMs?: number;
   /** Finished once so many answers are complete. */
   readonly answers?: number;
+  /** An answer to HEAD: its head is all of it. */
+  readonly isHead?: boolean;
 }
 
 /** Sends bytes on a fresh connection, as they are, and reads what comes back. */
 export function sendRaw(address: string, bytes: string | Uint8Array, options: RawOptions = {}): Promise<RawExchange> {
-  const { quietMs = 1500, answers: wanted = Number.POSITIVE_INFINITY } = options;
+  const { quietMs = 1500, answers: wanted = Number.POSITIVE_INFINITY, isHead = false } = options;
   return new Promise((resolve) => {
     const socket = open(address);
     let text = "";
@@ -40,7 +42,7 @@ export function sendRaw(address: string, bytes: string | Uint8Array, options: Ra
       text += chunk.toString("latin1");
       clearTimeout(timer);
       timer = setTimeout(finish, quietMs, false);
-      if (parseAnswers(text).length >= wanted) finish(false);
+      if (isHead ? text.includes("\r\n\r\n") : parseAnswers(text).length >= wanted) finish(false);
     });
     socket.on("error", () => finish(true));
     socket.on("close", () => finish(true));

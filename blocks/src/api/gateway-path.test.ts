@@ -145,7 +145,7 @@ describe("a denied endpoint (GW-16)", () => {
           request.replace("Content-Length: 0\r\n", method === "POST" ? "Content-Length: 0\r\n" : ""),
           {
             answers: 1,
-            quietMs: method === "HEAD" ? 100 : 1500,
+            isHead: method === "HEAD",
           },
         );
         const status = answers[0]?.status ?? Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1]);

@@ -86,6 +86,7 @@ export class EmbeddedStore implements StoreDriver {
   }
 
   async read(table: StoreTable, key: string, signal: AbortSignal): Promise<StoredRecord | undefined> {
+    signal.throwIfAborted();
     const tableId = await this.#tables.find(table);
     if (tableId === undefined) return undefined;
     const [row] = await this.database.read(readSql, [tableId, paramOfKey(key), this.#steady()], signal);
@@ -93,6 +94,7 @@ export class EmbeddedStore implements StoreDriver {
   }
 
   async list(table: StoreTable, query: StoreQuery, signal: AbortSignal): Promise<StoredRecord[]> {
+    signal.throwIfAborted();
     const tableId = await this.#tables.find(table);
     if (tableId === undefined) return [];
     const { sql, params } = scan("records", tableId, query, this.#steady());
@@ -101,6 +103,7 @@ export class EmbeddedStore implements StoreDriver {
   }
 
   async keys(table: StoreTable, query: StoreQuery, signal: AbortSignal): Promise<string[]> {
+    signal.throwIfAborted();
     const tableId = await this.#tables.find(table);
     if (tableId === undefined) return [];
     const { sql, params } = scan("keys", tableId, query, this.#steady());
@@ -108,6 +111,7 @@ export class EmbeddedStore implements StoreDriver {
   }
 
   async count(table: StoreTable, match: StoreMatch, signal: AbortSignal): Promise<number> {
+    signal.throwIfAborted();
     const tableId = await this.#tables.find(table);
     if (tableId === undefined) return 0;
     const { sql, params } = count(tableId, match, this.#steady());

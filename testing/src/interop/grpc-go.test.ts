@@ -23,7 +23,11 @@ describeInterop(
     ...Object.fromEntries(Object.keys(cases).map((name) => [name, (served: Served) => callFromGo(name, served)])),
     // grpc-go sends a PING with almost every message, to learn how much is on its way: the connection must outlive them.
     "rpc_soak, on one connection": async (served) => {
-      const said = await callFromGo("rpc_soak", served, ["--soak_iterations=500", "--soak_response_size=1000"]);
+      const said = await callFromGo("rpc_soak", served, [
+        "--soak_iterations=500",
+        "--soak_response_size=1000",
+        "--soak_overall_timeout_seconds=60",
+      ]);
       match(said, /soak test successes: 500 \/ 500 iterations/);
       doesNotMatch(said, /GoAway/);
     },

@@ -9,7 +9,7 @@ export interface EventsHarness {
   open(): Promise<EventsDriver>;
 }
 
-export const signal = new AbortController().signal;
+export const signal: AbortSignal = new AbortController().signal;
 
 const decoder = new TextDecoder();
 

@@ -94,7 +94,7 @@ export class RawForward extends Outgoing {
   }
 
   protected onOver(close: StreamClose | undefined): void {
-    const status = statusOfClose(close, this.#address);
+    const status = statusOfClose(close, this.#address, this.#call.deadline);
     this.#fail(status.lost ? nodeLost(status.message) : new StatusError(status));
   }
 

@@ -25,8 +25,15 @@ export function encodeDelivery(message: Content, format: Format): Uint8Array {
     forms = {};
     written.set(message, forms);
   }
-  forms[format] ??= format === "proto" ? writeMessage(message) : encodeMessage(MessageSchema, copied(message), format);
+  forms[format] ??= format === "proto" ? writeShared(message) : encodeMessage(MessageSchema, copied(message), format);
   return forms[format];
+}
+
+/** From here on the message's body is the one in its bytes: it may wait for slow subscribers, and must not do so twice. */
+function writeShared(message: { body: Uint8Array; readonly header: Readonly<Header> }): Uint8Array {
+  const bytes = writeMessage(message);
+  message.body = bytes.subarray(bytes.length - message.body.length);
+  return bytes;
 }
 
 /** Reads the messages of one subscription; bodies share memory with the bytes. Messages in a row mostly have the same header: it is read once. */

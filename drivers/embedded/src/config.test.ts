@@ -30,16 +30,40 @@ async function putDocument(store: StoreDriver, namespace: string, text: string):
   await store.write(table, { key: namespace, value: Buffer.from(text), metadata: {}, expiresAt: undefined }, signal);
 }
 
-describe("EmbeddedConfig", () => {
+describe("EmbeddedConfig in memory", () => {
   configConformance(it, {
     open: async () => {
-      const store = await openEmbeddedStore();
+      const stack = new AsyncDisposableStack();
+      const store = stack.use(await openEmbeddedStore());
       const config = new EmbeddedConfig({ store, rootKeys: key() });
-      config[Symbol.asyncDispose] = () => store[Symbol.asyncDispose]();
-      return config;
+      return closingWith(config, stack);
     },
   });
+});
 
+describe("EmbeddedConfig on disk", () => {
+  configConformance(it, {
+    open: async () => {
+      const stack = new AsyncDisposableStack();
+      const dataDir = await mkdtemp(join(folder, "disk-"));
+      const store = stack.use(await openEmbeddedStore({ dataDir }));
+      const config = await openEmbeddedConfig({ store, dataDir, rootKeys: undefined });
+      return closingWith(config, stack);
+    },
+  });
+});
+
+/** Closes the config, and then what it stands on. */
+function closingWith(config: EmbeddedConfig, stack: AsyncDisposableStack): EmbeddedConfig {
+  const close = config[Symbol.asyncDispose].bind(config);
+  config[Symbol.asyncDispose] = async () => {
+    await close();
+    await stack.disposeAsync();
+  };
+  return config;
+}
+
+describe("EmbeddedConfig", () => {
   it("keeps nothing but the latest value for a watcher who doesn't read, and forgets who leaves", async () => {
     await using store = await openEmbeddedStore();
     await using config = new EmbeddedConfig({ store, rootKeys: givenRootKeys([]) });

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { limitsText } from "./limits.ts";
 import { readResponse, trailersProblem } from "./message-head.ts";
 import { ErrorCode, errorName, maxStreamId, preface, Setting } from "./protocol.ts";
 import type { ReceivedHeaders } from "./receiver.ts";
@@ -66,7 +67,8 @@ export class ClientConnection extends Connection {
     if (stream === undefined) {
       this.fail(ErrorCode.protocolError, `HEADERS on stream ${streamId}, which is idle`);
     } else if (fields === undefined) {
-      stream.reset(ErrorCode.protocolError, "the server's metadata is too large");
+      const limit = limitsText(this.limits, "maxHeaderListBytes", "maxHeaderFields");
+      stream.reset(ErrorCode.protocolError, `the server's metadata is too large ${limit}`);
     } else if (malformed !== undefined) {
       stream.reset(ErrorCode.protocolError, `malformed response: ${malformed}`);
     } else if (stream.hasHeaders) this.#onTrailers(stream, fields, isEnd);
@@ -88,12 +90,18 @@ export class ClientConnection extends Connection {
     stream.hasHeaders = true;
     this.hasAnswered = true;
     stream.expectedBytes = head.contentLength;
+    if (isEnd && head.contentLength) {
+      stream.reset(ErrorCode.protocolError, "malformed response: a body is announced and missing");
+      return;
+    }
     stream.events.onHeaders(fields, isEnd);
     if (isEnd && !stream.isClosed) stream.remoteEnd(undefined);
   }
 
   #onTrailers(stream: Stream, fields: string[], isEnd: boolean): void {
-    const problem = isEnd ? trailersProblem(fields) : "trailers without END_STREAM";
+    const isShort = stream.expectedBytes !== undefined && stream.expectedBytes > 0;
+    const ofBody = isShort ? "the body's length differs from content-length" : undefined;
+    const problem = isEnd ? (trailersProblem(fields) ?? ofBody) : "trailers without END_STREAM";
     if (problem !== undefined) stream.reset(ErrorCode.protocolError, `malformed response: ${problem}`);
     else stream.remoteEnd(fields);
   }

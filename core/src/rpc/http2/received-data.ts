@@ -28,6 +28,11 @@ export class ReceivedData {
     inflow.received(length);
     const isEnd = (flags & Flag.endStream) !== 0;
     const stream = connection.streams.get(streamId);
+    if (stream !== undefined && !stream.hasHeaders) {
+      inflow.grant(length);
+      connection.resetForPeer(stream, ErrorCode.protocolError, "malformed response: DATA stands before its headers");
+      return;
+    }
     const dataBytes = dataEnd - dataStart;
     if (dataBytes === 0 && (!isEnd || stream === undefined)) connection.idle();
     if (stream === undefined || stream.isRemoteEnded) {

@@ -92,6 +92,7 @@ export class ServerConnection extends Connection {
   #open(streamId: number, fields: string[] | undefined, malformed: string | undefined, isEnd: boolean): void {
     const { limits, peer } = this;
     const stream = new Stream(this, streamId, peer.initialWindowSize, limits.streamWindowBytes, ignored);
+    stream.hasHeaders = true;
     this.streams.set(streamId, stream);
     const busy = Math.max(this.streams.size, this.running + 1) > limits.maxConcurrentStreams;
     const head = malformed ?? (fields === undefined ? tooLarge : readRequest(fields));

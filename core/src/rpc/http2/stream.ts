@@ -70,7 +70,7 @@ export class Stream {
   receiveWindow: number;
   /** What a request's or response's content-length announces and hasn't come yet; undefined without one. */
   expectedBytes: number | undefined = undefined;
-  /** Headers of the response have come (client's side). */
+  /** The peer's headers have come, on a client's side the final response's: DATA may follow. */
   hasHeaders = false;
   isRemoteEnded = false;
   isLocalEnded = false;

@@ -48,7 +48,7 @@ describe("an example of the README", () => {
 
   it("calls typed functions", async () => {
     await using typed = run("typed.ts");
-    const { code, stdout, stderr } = await typed.within(20_000);
+    const { code, stdout, stderr } = await typed.within(60_000);
     equal(code, 0, stderr);
     equal(stdout, "the first\n");
   });

@@ -188,17 +188,18 @@ export class EmbeddedConfig implements ConfigDriver {
       if (secrets > 0 || !isResumed) this.#log.info("config keys were rotated", { namespaces: total, secrets });
       if (sealed.length > 0) this.#log.warn("secrets are sealed with a key that isn't there", { namespaces: sealed });
     };
-    this.#rotating = run()
-      .then(
-        () => progress.finish(),
-        (error: unknown) => {
-          this.#log.error("rotating the config keys failed; the next start goes on with it", { error });
-          progress.fail(error);
-        },
-      )
-      .finally(() => {
+    this.#rotating = run().then(
+      () => {
+        // Before the end is told: who hears of it may begin another.
         this.#rotating = undefined;
-      });
+        progress.finish();
+      },
+      (error: unknown) => {
+        this.#rotating = undefined;
+        this.#log.error("rotating the config keys failed; the next start goes on with it", { error });
+        progress.fail(error);
+      },
+    );
   }
 
   async #changed(namespace: string, path: readonly string[], root: ConfigObject | undefined): Promise<void> {

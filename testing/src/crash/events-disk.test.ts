@@ -62,11 +62,7 @@ describe("streams on a disk that fails", () => {
       rounds,
       seed,
       mostAcknowledged: 1_000,
-      crash: async (kill) => {
-        await disk.cutPower();
-        kill();
-        await disk.restore();
-      },
+      crash: (running) => disk.failUnder(running),
       check: (notes) => history.take(notes),
     });
     t.diagnostic(`${history.acknowledged} events were acknowledged`);

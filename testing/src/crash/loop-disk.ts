@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { until } from "../until.ts";
+import type { Doomed } from "./rounds.ts";
 
 const run = promisify(execFile);
 /** FS_IOC_SHUTDOWN without flushing the journal: what was not synced is gone, as when the power is cut (ext4, xfs). */
@@ -63,6 +64,17 @@ export class LoopDisk implements AsyncDisposable {
   /** From here on nothing gets to the disk, and nothing can be read: input and output fail. */
   async cutPower(): Promise<void> {
     await run("python3", ["-c", cut, this.path]);
+  }
+
+  /**
+   * Cuts the power under a program and brings the disk back. The program is paused meanwhile, as a machine without power would be: a sync that is under
+   * way in that moment may tell it that all is well.
+   */
+  async failUnder({ pause, kill }: Doomed): Promise<void> {
+    await pause();
+    await this.cutPower();
+    await kill();
+    await this.restore();
   }
 
   /** Brings it back as a machine does that starts again: what holds it has to be dead, or dying. */

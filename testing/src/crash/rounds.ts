@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, open, rm } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { until } from "../until.ts";
 import { Random } from "./random.ts";
 
 export interface CrashRounds<Note> {
@@ -15,10 +16,18 @@ export interface CrashRounds<Note> {
   readonly seed: number;
   /** It is killed at some acknowledgement up to this one, and a little later. */
   readonly mostAcknowledged: number;
-  /** Ends the program and what it stands on. Default: SIGKILL. */
-  crash?(kill: () => void): Promise<void>;
+  /** Ends the program and resolves when it may be started again. Default: kills it. */
+  crash?(program: Doomed): Promise<void>;
   /** Is given what the program noted in a round, after it is dead. Throws when that can't be. */
   check(notes: readonly Note[]): void;
+}
+
+/** The running program, at the moment of its end. */
+export interface Doomed {
+  /** Resolves when it runs no more, and has not ended. */
+  pause(): Promise<void>;
+  /** Resolves when it is dead. */
+  kill(): Promise<void>;
 }
 
 /** How long after an acknowledgement the end comes at most: about as long as a commit takes. */
@@ -40,9 +49,7 @@ export async function crashRounds<Note>({ crash = killed, ...options }: CrashRou
       });
       await acknowledged(child, 1 + random.below(options.mostAcknowledged));
       await delay(random.below(mostDelayMs));
-      const closed = once(child, "close");
-      await crash(() => child.kill("SIGKILL"));
-      await closed;
+      await crash({ pause: () => pause(child), kill: () => kill(child) });
       const { size } = await history.stat();
       const { buffer } = await history.read(Buffer.alloc(size - read), 0, size - read, read);
       read = size;
@@ -59,8 +66,21 @@ export async function crashRounds<Note>({ crash = killed, ...options }: CrashRou
   }
 }
 
-async function killed(kill: () => void): Promise<void> {
-  kill();
+async function killed({ kill }: Doomed): Promise<void> {
+  await kill();
+}
+
+async function pause(child: ChildProcess): Promise<void> {
+  child.kill("SIGSTOP");
+  const state = async () => (await readFile(`/proc/${child.pid}/stat`, "utf8")).split(") ")[1]?.[0] ?? "";
+  await until(state, (letter) => /[TZ]/.test(letter), 10_000, 1);
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const closed = once(child, "close");
+  child.kill("SIGKILL");
+  await closed;
 }
 
 /** Resolves when the program has been told so many times that something is written. */
@@ -82,7 +102,7 @@ async function acknowledged(child: ChildProcess, count: number): Promise<void> {
 }
 
 /** A process that is killed may leave half a line. */
-function notesIn<Note>(text: string): Note[] {
+export function notesIn<Note>(text: string): Note[] {
   const lines = text.split("\n");
   return lines.slice(0, -1).map((line) => JSON.parse(line) as Note);
 }

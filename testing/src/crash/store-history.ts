@@ -10,7 +10,9 @@ export type StoreNote =
       readonly values: readonly (readonly [key: string, value: string | null])[];
     }
   /** It was acknowledged. */
-  | { readonly kind: "done"; readonly id: string; readonly revision: number };
+  | { readonly kind: "done"; readonly id: string; readonly revision: number }
+  /** It was not, and an error said why. */
+  | { readonly kind: "refused"; readonly id: string; readonly code: number; readonly detail: string };
 
 interface Change {
   readonly values: readonly (readonly [key: string, value: string | null])[];
@@ -19,33 +21,47 @@ interface Change {
 
 /**
  * Decides whether a store that was killed again and again kept its word: what was acknowledged is there unaltered, what was not is there whole
- * or not at all, and revisions never go back.
+ * or not at all, and no revision is given twice.
  */
 export class StoreHistory {
   /** What has to be there. */
   readonly #records = new Map<string, string>();
   /** Begun and not acknowledged. A writer waits for each of its changes, and keys belong to one writer: one change a key at most. */
   readonly #open = new Map<string, Change>();
-  #revision = 0;
+  /** The disk failed under the process that wrote last. */
+  #hasFailed = false;
+  readonly #revisions = new Set<number>();
   acknowledged = 0;
+  refused = 0;
 
   /** Takes what a process noted before it was killed. Throws when that can't be. */
   take(notes: readonly StoreNote[]): void {
     for (const note of notes) {
       if (note.kind === "found") this.#found(note.records);
       else if (note.kind === "began") this.#open.set(note.id, { values: note.values, revision: undefined });
-      else this.#done(note.id, note.revision);
+      else if (note.kind === "done") this.#done(note.id, note.revision);
+      else this.#refused(note.id, note.code, note.detail);
     }
   }
 
   #done(id: string, revision: number): void {
     const change = this.#open.get(id);
     ok(change, `${id} was acknowledged and had not begun`);
+    // A blob's answer comes a little after its commit: it has a file to remove first.
+    ok(!this.#hasFailed || revision === 0, `${id} was acknowledged after the disk had failed`);
     this.#open.delete(id);
     this.#apply(change);
     this.acknowledged++;
-    // 0 is that of a change that deleted nothing.
-    this.#revision = Math.max(this.#revision, revision);
+    // 0 is that of a change that deleted nothing, and of blobs.
+    ok(revision === 0 || !this.#revisions.has(revision), `revision ${revision} was given twice`);
+    this.#revisions.add(revision);
+  }
+
+  /** On a full disk it had no effect; otherwise it may have, and nothing more is acknowledged. */
+  #refused(id: string, code: number, detail: string): void {
+    this.refused++;
+    if (code === 507) this.#open.delete(id);
+    else if (detail.includes("micro.db")) this.#hasFailed = true;
   }
 
   #apply({ values }: Change): void {
@@ -61,15 +77,27 @@ export class StoreHistory {
     for (const [id, change] of this.#open) {
       const isThere = ({ values }: Change) => values.every(([key, value]) => (found.get(key) ?? null) === value);
       const isOld = change.values.every(([key]) => found.get(key) === this.#records.get(key));
-      ok(isThere(change) || isOld, `${id} took effect in part: ${JSON.stringify(change.values)}`);
+      const keys = change.values.map(
+        ([key]) => `${JSON.stringify(key)} is ${brief(found.get(key))}, was ${brief(this.#records.get(key))}`,
+      );
+      ok(isThere(change) || isOld, `${id} took effect in part, or what came before is lost: ${keys.join("; ")}`);
       if (isThere(change)) this.#apply(change);
     }
     this.#open.clear();
+    this.#hasFailed = false;
     for (const [key, value] of this.#records)
-      equal(found.get(key), value, `what was acknowledged under ${JSON.stringify(key)} is lost or altered`);
+      ok(
+        found.get(key) === value,
+        `${JSON.stringify(key)} is ${brief(found.get(key))} and was acknowledged as ${brief(value)}`,
+      );
     deepEqual(new Set(found.keys()), new Set(this.#records.keys()));
     const revisions = records.map(([, , revision]) => revision);
     equal(new Set(revisions).size, revisions.length, "two records have the same revision");
     for (const revision of revisions) ok(revision > 0);
   }
+}
+
+/** Values are long and tell themselves apart at their beginning. */
+function brief(value: string | undefined): string {
+  return value === undefined ? "not there" : `${value.slice(0, 24)}… (${value.length})`;
 }

@@ -35,7 +35,9 @@ export class Committer {
     const failure = this.#broken;
     if (failure !== undefined) return jobs.map(() => ({ failure }));
     // Without savepoints first, for almost always nothing fails.
-    const plain = this.#transaction(jobs, (job) => this.#plain(job));
+    let plain = this.#transaction(jobs, (job) => this.#plain(job));
+    if (!Array.isArray(plain) && isFull(plain) && this.#emptyLog())
+      plain = this.#transaction(jobs, (job) => this.#plain(job));
     if (Array.isArray(plain)) return plain;
     if (!isRetryable(plain)) return this.#failed(jobs, plain);
     const careful = this.#transaction(jobs, (job) => this.#undoable(job));
@@ -88,12 +90,27 @@ export class Committer {
 
   #failed(jobs: readonly Job[], { failure }: Undone): readonly Outcome[] {
     // Smaller transactions may fit on a disk that is full for a large one.
-    if ((failure.code & 0xff) === full && jobs.length > 1) return jobs.flatMap((job) => this.run([job]));
+    if (isFull({ failure }) && jobs.length > 1) return jobs.flatMap((job) => this.run([job]));
     return jobs.map(() => ({ failure }));
   }
+
+  /** On a full disk there may be room in the log, once what it holds is in the file; whether it is. */
+  #emptyLog(): boolean {
+    try {
+      const [log = {}] = this.#connection.database.prepare("PRAGMA wal_checkpoint(PASSIVE)").all();
+      return log["log"] === log["checkpointed"] && Number(log["log"]) > 0;
+    } catch (error) {
+      this.breakOn(failureOf(error));
+      return false;
+    }
+  }
+}
+
+function isFull({ failure }: Pick<Undone, "failure">): boolean {
+  return (failure.code & 0xff) === full;
 }
 
 /** Whether the jobs should be tried again behind savepoints. */
 function isRetryable({ failure, isByJob }: Undone): boolean {
-  return isByJob && !isDiskFailure(failure) && (failure.code & 0xff) !== full;
+  return isByJob && !isDiskFailure(failure) && !isFull({ failure });
 }

@@ -21,8 +21,10 @@ export async function startServer(
   context: Context,
   level?: LogLevel,
 ): Promise<Platform> {
-  const { parseSettings, startPlatform } = await import("@microts/platform");
+  const { parseSettings, secretSettings, startPlatform } = await import("@microts/platform");
   const settings = parseSettings({ ...(level !== undefined && { MICRO_LOG_LEVEL: level }), ...context.env }, flags);
+  // Read once: what this process starts from here on (compilers too, which take all of the environment) must not inherit them.
+  for (const name of secretSettings) delete process.env[name];
   const log = lineLog((line) => context.out.warn(line.trimEnd()), settings.logLevel);
   return startPlatform(settings, log);
 }

@@ -1,2 +1,2 @@
 export { type Platform, startPlatform } from "./platform.ts";
-export { parseSettings, type Settings } from "./settings.ts";
+export { parseSettings, type Settings, secretSettings } from "./settings.ts";

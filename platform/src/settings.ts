@@ -32,6 +32,9 @@ export interface Settings {
   readonly environment: Env;
 }
 
+/** Variables that no other process may see. */
+export const secretSettings = ["MICRO_ADMIN_PASSWORD", "MICRO_CONFIG_SECRET_KEY"] as const;
+
 /** Reads the environment, with flags winning over it. Throws one 400 that lists every mistake. */
 export function parseSettings(env: Env, flags: Env = {}): Settings {
   const mistakes: string[] = [];

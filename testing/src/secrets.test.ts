@@ -14,6 +14,9 @@ const core = randomBytes(12).toString("hex");
 /** Begins every secret of this test, and has characters that change in URLs and JSON. */
 const canary = `canary/${core}?"ü`;
 
+/** Given to the server in its environment: then it must not stand anywhere else. */
+const rootKey = randomBytes(32).toString("base64");
+
 /** How the text may stand somewhere: as it is, in JSON, in a URL, in hex, and in base64 wherever it begins. */
 function formsOf(text: string): readonly Buffer[] {
   const bytes = Buffer.from(text);
@@ -29,8 +32,10 @@ function formsOf(text: string): readonly Buffer[] {
 }
 
 const forms = [...formsOf(core), ...formsOf(canary)];
+const keyForms = [Buffer.from(rootKey), Buffer.from(rootKey, "base64"), ...formsOf(rootKey)];
 
 function assertClean(where: string, bytes: Buffer): void {
+  for (const form of keyForms) assert.equal(bytes.includes(form), false, `${where} has the root key`);
   for (const form of forms) assert.equal(bytes.includes(form), false, `${where} has the secret as ${form}`);
 }
 
@@ -62,7 +67,7 @@ describe("secrets in config (CF-01)", { timeout: 180_000 }, () => {
 
   before(async () => {
     machine = await Machine.create();
-    server = await startServer({ machine, env: { MICRO_LOG_LEVEL: "debug" } });
+    server = await startServer({ machine, env: { MICRO_LOG_LEVEL: "debug", MICRO_CONFIG_SECRET_KEY: rootKey } });
     const token = async () => (await readLocalCredentials(join(server.home, ".micro"), server.addresses.proxy))?.token;
     rpc = new RpcClient({
       resolve: () => server.addresses.proxy,
@@ -145,14 +150,15 @@ describe("secrets in config (CF-01)", { timeout: 180_000 }, () => {
     assert.match(stderr, /audit: access to config was refused method=Set by=nobody/);
   });
 
-  it("don't stand in the environment or arguments of any process, and neither does their key", async () => {
-    const key = await readFile(join(server.home, ".micro", "server", "keys", "config-secret-key"), "utf8");
+  it("don't stand in the environment or arguments of any process, and neither does their key in that of others", async () => {
     const running = await machine.processes();
     assert.ok(running.length >= 2, "the server and its service");
     for (const { pid, command } of running) {
-      const environment = await readFile(`/proc/${pid}/environ`);
-      assertClean(`the environment of ${command}`, environment);
-      assert.equal(environment.includes(key.trim()), false, `the environment of ${command} has the key`);
+      const environment = (await readFile(`/proc/${pid}/environ`)).toString("latin1");
+      const isServer = pid === server.process.pid;
+      assert.equal(environment.includes("MICRO_CONFIG_SECRET_KEY"), isServer, `the environment of ${command}`);
+      const others = isServer ? environment.replace(`MICRO_CONFIG_SECRET_KEY=${rootKey}`, "") : environment;
+      assertClean(`the environment of ${command}`, Buffer.from(others, "latin1"));
       assertClean(`the arguments of ${command}`, await readFile(`/proc/${pid}/cmdline`));
     }
   });

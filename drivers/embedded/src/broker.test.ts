@@ -127,7 +127,8 @@ describe("EmbeddedBroker", () => {
       if (++received === 10_000) break;
     }
     assert.equal(broker.dropped, 2_500);
-    assert.match(lines.join(""), /too slow and loses messages.*topic=orders/);
+    assert.match(lines.join(""), /too slow and loses messages.*topic=orders dropped=1\n/);
+    assert.match(lines.join(""), /a subscriber that lost messages has left.*topic=orders dropped=2500\n/);
   });
 
   it("disconnects a reader that falls behind and wants it so, and counts and logs it (BR-04)", async () => {

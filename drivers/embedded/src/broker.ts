@@ -51,6 +51,7 @@ export class EmbeddedBroker implements BrokerDriver {
     signal.throwIfAborted();
     if (this.#closing.signal.aborted) throw MicroError.unavailable("broker", "the broker is closed");
     const subscribers = this.#tenants.get(namespace) ?? new Subscribers();
+    let lost = 0;
     const subscriber: Subscriber = {
       pattern: wanted.topic,
       queue: wanted.queue,
@@ -59,10 +60,18 @@ export class EmbeddedBroker implements BrokerDriver {
         maxBytes: maxUnreadBytes,
         bytesOf: ({ bytes }) => bytes,
         overflow: wanted.whenSlow === "drop" ? "drop-oldest" : { error: () => this.#disconnect(namespace, wanted) },
-        onDrop: (dropped) => this.#drop(namespace, wanted, dropped),
+        onDrop: (dropped) => {
+          lost = dropped;
+          this.#drop(namespace, wanted, dropped);
+        },
         signal: AbortSignal.any([signal, this.#closing.signal]),
         onEnd: (left) => {
           this.#subscriptions--;
+          if (lost > 0)
+            this.#log.info("a subscriber that lost messages has left", {
+              ...namesOf(namespace, wanted),
+              dropped: lost,
+            });
           subscribers.remove(subscriber);
           if (subscribers.isEmpty && this.#tenants.get(namespace) === subscribers) this.#tenants.delete(namespace);
           if (wanted.queue === "" || this.#closing.signal.aborted) return;
@@ -81,22 +90,26 @@ export class EmbeddedBroker implements BrokerDriver {
     this.#closing.abort();
   }
 
-  #drop(namespace: string, { topic, queue }: Subscription, dropped: number): void {
+  #drop(namespace: string, wanted: Subscription, dropped: number): void {
     this.#dropped++;
     if (dropped % logEvery === 1)
-      this.#log.warn("a subscriber is too slow and loses messages", { namespace, topic, queue, dropped });
+      this.#log.warn("a subscriber is too slow and loses messages", { ...namesOf(namespace, wanted), dropped });
   }
 
-  #disconnect(namespace: string, { topic, queue }: Subscription): MicroError {
+  #disconnect(namespace: string, wanted: Subscription): MicroError {
     this.#disconnected++;
-    this.#log.warn("a subscriber is too slow and is disconnected", { namespace, topic, queue });
+    this.#log.warn("a subscriber is too slow and is disconnected", namesOf(namespace, wanted));
     const limit = `${maxUnread} messages or ${maxUnreadBytes / 1024 / 1024} MiB`;
     return new MicroError(
       429,
       "broker.Broker.Subscribe",
-      `the subscriber of "${topic}" was more than ${limit} behind and is disconnected. Subscribe again, and share the topic in a queue or handle messages faster`,
+      `the subscriber of "${wanted.topic}" was more than ${limit} behind and is disconnected. Subscribe again, and share the topic in a queue or handle messages faster`,
     );
   }
+}
+
+function namesOf(namespace: string, { topic, queue }: Subscription) {
+  return { namespace, topic, ...(queue !== "" && { queue }) };
 }
 
 function sizeOf(header: Readonly<Record<string, string>>, body: Uint8Array): number {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -267,6 +267,26 @@ describe("openEmbeddedConfig", () => {
     }
     await writeFile(file(dataDir), `${now[0]}\n`);
     await using opened = await openAt(dataDir);
+    assert.equal(await opened.config.get("acme", ["pw"], true, signal), "hunter2");
+  });
+
+  it("leaves everything as it was when the key file can't be written", async () => {
+    const dataDir = join(folder, "read-only");
+    await using opened = await openAt(dataDir);
+    await opened.config.set("acme", ["pw"], "hunter2", true, signal);
+    const before = await lines(dataDir);
+    // A folder in the file's place: renaming onto it fails for every user, root too.
+    await rm(file(dataDir));
+    await mkdir(join(file(dataDir), "in-the-way"), { recursive: true });
+    await assert.rejects(rotate(opened.config), {
+      code: 500,
+      message: /config-secret-key can't be written.*as it was/,
+    });
+    assert.deepEqual(await readdir(join(dataDir, "keys")), ["config-secret-key"]);
+    assert.equal(await opened.config.get("acme", ["pw"], true, signal), "hunter2");
+    await rm(file(dataDir), { recursive: true });
+    await writeFile(file(dataDir), `${before[0]}\n`);
+    await rotate(opened.config);
     assert.equal(await opened.config.get("acme", ["pw"], true, signal), "hunter2");
   });
 

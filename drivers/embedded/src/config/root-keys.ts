@@ -1,5 +1,5 @@
 import { createHash, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readFile, rename } from "node:fs/promises";
+import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { MicroError } from "@microts/core";
 import { keyBytes } from "./cipher.ts";
@@ -135,14 +135,25 @@ async function readKeys(path: string): Promise<Uint8Array[] | string | undefined
 /** The file is the old one or the new one, whatever happens meanwhile. */
 async function writeKeys(path: string, keys: readonly Uint8Array[]): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  {
-    await using file = await open(temporary, "wx", 0o600);
-    await file.writeFile(keys.map((key) => `${Buffer.from(key).toString("base64")}\n`).join(""));
-    await file.sync();
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    {
+      await using file = await open(temporary, "wx", 0o600);
+      await file.writeFile(keys.map((key) => `${Buffer.from(key).toString("base64")}\n`).join(""));
+      await file.sync();
+    }
+    await rename(temporary, path);
+    await using directory = await open(folder, "r");
+    await directory.sync();
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new MicroError(
+      code === "ENOSPC" ? 507 : 500,
+      "config",
+      `the key file ${path} can't be written: ${message}. It is as it was, and so are all secrets`,
+      { cause: error },
+    );
   }
-  await rename(temporary, path);
-  await using directory = await open(folder, "r");
-  await directory.sync();
 }

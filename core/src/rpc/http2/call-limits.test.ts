@@ -12,7 +12,7 @@ import { defaultLimits, type Limits } from "./limits.ts";
 const refusedStream = 7;
 
 async function serve(handler: CallHandler, limits: Partial<Limits> = {}): Promise<Listener> {
-  return await listen(handler, { address: "127.0.0.1:0", limits });
+  return await listen(handler, { address: "127.0.0.1:0", limits, keepalive: { minIntervalMs: 0 } });
 }
 
 /** Handlers that don't look at their signal, and how many are running. */
@@ -167,6 +167,33 @@ describe("the windows", () => {
       deaf.endAll();
     });
   }
+});
+
+describe("padding", () => {
+  it("is given back to the windows at once: messages go on behind more of it than they hold", async () => {
+    let count = 0;
+    await using server = await serve(
+      async (call) => {
+        while ((await call.read()) !== undefined) count++;
+      },
+      { streamWindowBytes: 70_000, connectionWindowBytes: 70_000 },
+    );
+    using peer = await RawHttp2.connect(server.address);
+    peer.send(grpcRequest(1, "/a.B/C", [], false));
+    const padded = Buffer.concat([Buffer.of(255), Buffer.alloc(5), Buffer.alloc(255)]);
+    for (let n = 0; n < 1000; n++) {
+      await peer.sendSlowly(frame(RawType.data, RawFlag.padded, 1, padded));
+      if (n % 100 === 0) {
+        // Until what came so far is granted again.
+        peer.send(frame(RawType.ping, 0, 0, Buffer.alloc(8)));
+        await peer.next("PING", ({ type }) => type === RawType.ping);
+      }
+    }
+    peer.send(frame(RawType.data, RawFlag.endStream, 1));
+    await peer.headers(1);
+    equal((await peer.headers(1))["grpc-status"], "0");
+    equal(count, 1000);
+  });
 });
 
 describe("maxAssemblyBytes", () => {

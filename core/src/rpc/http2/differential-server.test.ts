@@ -1,5 +1,5 @@
 // The same random conversation, frame by frame, with our server and with one of node:http2: the same result.
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -90,7 +90,8 @@ function mixed({ calls, order, grant }: Conversation): Buffer[] {
 
 /** Has the conversation and tells what came of the calls that weren't reset. */
 async function converse(address: string, conversation: Conversation): Promise<Answer[]> {
-  using peer = await RawHttp2.connect(address, { settings: [4, conversation.window] });
+  const { window, grant } = conversation;
+  using peer = await RawHttp2.connect(address, { settings: [4, window] });
   for (const bytes of mixed(conversation)) peer.send(bytes);
   const open = new Set(
     conversation.calls.flatMap(({ resetAfter }, n) => (resetAfter === undefined ? [2 * n + 1] : [])),
@@ -101,6 +102,7 @@ async function converse(address: string, conversation: Conversation): Promise<An
     if (isEnd(news) || news.type === RawType.rstStream) open.delete(news.streamId);
     const { length } = news.payload;
     if (news.type !== RawType.data || length === 0) continue;
+    ok(length <= window + grant, `DATA of ${length} bytes for a window of ${window} and ${grant} more`);
     peer.send(frame(RawType.windowUpdate, 0, 0, uint32(length)));
     if (open.has(news.streamId)) peer.send(frame(RawType.windowUpdate, 0, news.streamId, uint32(length)));
   }

@@ -50,7 +50,10 @@ async function connected(to: Listener, runs: () => number): Promise<RawHttp2[]> 
   while (all.length < clients)
     all.push(...(await Promise.all(Array.from({ length: 50 }, () => RawHttp2.connect(to.address)))));
   for (const client of all)
-    client.send(grpcRequest(1, "/test.Test/Wait", [], false), frame(RawType.data, 0, 1, Buffer.alloc(5)));
+    client.send(
+      grpcRequest(1, "/test.Test/Wait", ["grpc-timeout", "1H"], false),
+      frame(RawType.data, 0, 1, Buffer.alloc(5)),
+    );
   await until(
     async () => runs(),
     (count) => count === clients,

@@ -100,6 +100,9 @@ export interface StoreDriver extends AsyncDisposable {
    */
   watch(table: StoreTable, prefix: string, after: number | undefined, signal: AbortSignal): Promise<StoreWatch>;
 
+  /** Live records in ascending order of their keys, in parts, all as they were at one moment, however many they are. */
+  snapshot(table: StoreTable, signal: AbortSignal): AsyncIterable<StoredRecord[]>;
+
   /** Names of databases that hold a table, ascending. */
   databases(signal: AbortSignal): Promise<string[]>;
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import type { StoreTest } from "./conformance.ts";
+import type { StoreTest } from "./conformance-records.ts";
 import type { StoreDriver, StoreQuery, StoreTable } from "./driver.ts";
 import { bytesOfKey, keyOfBytes } from "./keys.ts";
 

@@ -74,6 +74,10 @@ export class RemoteStore implements StoreDriver {
     return { revision: Number(first.value.revision), [Symbol.asyncIterator]: () => events };
   }
 
+  async *snapshot(table: StoreTable, signal: AbortSignal): AsyncGenerator<StoredRecord[], void, undefined> {
+    for await (const { entries } of this.#store.snapshot({ ...table }, { signal })) yield entries.map(recordOfFields);
+  }
+
   async databases(signal: AbortSignal): Promise<string[]> {
     return (await this.#store.databases({}, { signal })).databases;
   }

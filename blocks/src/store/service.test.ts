@@ -192,6 +192,7 @@ describe("store.Store over RPC", () => {
       await assert.rejects(store.commit(options), fails(403, /platform/));
       await assert.rejects(Array.fromAsync(store.scan(options)), fails(403, /platform/));
       await assert.rejects(Array.fromAsync(store.watch(options)), fails(403, /platform/));
+      await assert.rejects(Array.fromAsync(store.snapshot(options)), fails(403, /platform/));
     }
     await using served = await serve(testAdmin);
     const { databases } = await serviceClient(StoreService, served.rpc, "store").databases({});
@@ -205,6 +206,7 @@ describe("store.Store over RPC", () => {
     await assert.rejects(Array.fromAsync(store.list({ options: { database: "acme" } })), fails(403, /Unauthorized/));
     await assert.rejects(Array.fromAsync(store.scan({ database: "acme" })), fails(403, /Unauthorized/));
     await assert.rejects(Array.fromAsync(store.watch({ database: "acme" })), fails(403, /Unauthorized/));
+    await assert.rejects(Array.fromAsync(store.snapshot({ database: "acme" })), fails(403, /Unauthorized/));
     await assert.rejects(Array.fromAsync(blobs.read({ key: "a" })), fails(403, /Unauthorized/));
     await assert.rejects(blobs.write(messages({ key: "a", blob: bytes("x") })), fails(403, /Unauthorized/));
   });

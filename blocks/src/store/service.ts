@@ -6,7 +6,7 @@ import {
   Store as StoreService,
 } from "@microts/proto/store";
 import type { Change } from "./changes.ts";
-import { platformDatabase, type StoreRecord, type StoreWatch } from "./driver.ts";
+import { platformDatabase, type StoredRecord, type StoreRecord, type StoreWatch } from "./driver.ts";
 import { bytesOfKey, keyOfBytes } from "./keys.ts";
 import type { Store } from "./store.ts";
 import { type EntryFields, fieldsOfRecord, matchOfFields, recordOfFields } from "./wire.ts";
@@ -79,6 +79,9 @@ export function storeMethods(store: Store): Method[] {
       const to = allowed(account, place, "store.Store.Commit");
       return { revision: BigInt(await store.commit(changes.map(changeOf), { ...to, signal })) };
     },
+    async snapshot(place, { account, signal }) {
+      return parts(store.snapshot({ ...allowed(account, place, "store.Store.Snapshot"), signal }));
+    },
     async watch({ resume, after, ...request }, { account, signal }) {
       const from = { ...allowed(account, request, "store.Store.Watch"), prefix: keyOfBytes(request.prefix), signal };
       return news(await store.watch({ ...from, ...(resume && { after: Number(after) }) }));
@@ -102,6 +105,10 @@ async function* responses(
     bytes = 0;
   }
   if (batch.length > 0) yield { entries: batch };
+}
+
+async function* parts(snapshot: AsyncIterable<readonly StoredRecord[]>) {
+  for await (const records of snapshot) yield* responses(records.map(fieldsOfRecord));
 }
 
 async function* news(watch: StoreWatch) {

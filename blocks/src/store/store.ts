@@ -149,6 +149,16 @@ export class Store {
     return wrap(id, this.#driver.watch(table, checkAffix(prefix, "the prefix", id), after, signal));
   }
 
+  /** All records of a table by key, in parts, as they were at one moment, however many they are. Others write meanwhile. */
+  async *snapshot(options: TableOptions = {}): AsyncGenerator<StoredRecord[], void, undefined> {
+    const id = "store.Store.Snapshot";
+    try {
+      yield* this.#driver.snapshot(this.#table(options, id), options.signal ?? never);
+    } catch (error) {
+      throw MicroError.from(error, id);
+    }
+  }
+
   /** Names of all databases, ascending. */
   async databases(signal: AbortSignal = never): Promise<string[]> {
     return wrap("store.Store.Databases", this.#driver.databases(signal));

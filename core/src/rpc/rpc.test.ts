@@ -43,6 +43,7 @@ const handlers: StoreHandlers = {
   count: unused,
   commit: unused,
   watch: unused,
+  snapshot: unused,
 };
 
 /** A server with the handlers above, and a proxy in front of it. */

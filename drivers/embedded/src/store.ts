@@ -41,6 +41,7 @@ export interface EmbeddedStoreOptions {
 
 /** So many expired records go in one transaction, so that a sweep doesn't hold up writers. */
 const sweepRecords = 500;
+const everything = { prefix: "", suffix: "", limit: 0, offset: 0, order: "asc" } as const;
 
 /** Opens the database of `dataDir` (in memory without one) and a store on it that closes it with itself. */
 export async function openEmbeddedStore(options: DatabaseOptions & EmbeddedStoreOptions = {}): Promise<EmbeddedStore> {
@@ -148,6 +149,14 @@ export class EmbeddedStore implements StoreDriver {
 
   watch(table: StoreTable, prefix: string, after: number | undefined, signal: AbortSignal): Promise<StoreWatch> {
     return this.#watchers.watch(table, prefix, after, signal);
+  }
+
+  async *snapshot(table: StoreTable, signal: AbortSignal): AsyncGenerator<StoredRecord[], void, undefined> {
+    const tableId = await this.#tables.find(table);
+    if (tableId === undefined) return;
+    const statement = scan("records", tableId, everything, this.#steady());
+    for await (const rows of this.database.scan(statement, signal))
+      yield rows.map(([key, ...content]) => this.#record(tableId, keyOfColumn(key), content));
   }
 
   async databases(signal: AbortSignal): Promise<string[]> {

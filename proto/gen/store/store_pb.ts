@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file store/store.proto.
  */
 export const file_store_store: GenFile = /*@__PURE__*/
-  fileDesc("ChFzdG9yZS9zdG9yZS5wcm90bxIFc3RvcmUiJAoFRmllbGQSDAoEdHlwZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKiAQoGUmVjb3JkEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDBIOCgZleHBpcnkYAyABKAMSLQoIbWV0YWRhdGEYBCADKAsyGy5zdG9yZS5SZWNvcmQuTWV0YWRhdGFFbnRyeRo9Cg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRIbCgV2YWx1ZRgCIAEoCzIMLnN0b3JlLkZpZWxkOgI4ASJ8CgtSZWFkT3B0aW9ucxIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIOCgZwcmVmaXgYAyABKAgSDgoGc3VmZml4GAQgASgIEg0KBWxpbWl0GAUgASgEEg4KBm9mZnNldBgGIAEoBBINCgVvcmRlchgHIAEoCSI/CgtSZWFkUmVxdWVzdBILCgNrZXkYASABKAkSIwoHb3B0aW9ucxgCIAEoCzISLnN0b3JlLlJlYWRPcHRpb25zIi4KDFJlYWRSZXNwb25zZRIeCgdyZWNvcmRzGAEgAygLMg0uc3RvcmUuUmVjb3JkIi8KDFdyaXRlT3B0aW9ucxIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCSJTCgxXcml0ZVJlcXVlc3QSHQoGcmVjb3JkGAEgASgLMg0uc3RvcmUuUmVjb3JkEiQKB29wdGlvbnMYAiABKAsyEy5zdG9yZS5Xcml0ZU9wdGlvbnMiDwoNV3JpdGVSZXNwb25zZSIwCg1EZWxldGVPcHRpb25zEhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJIkMKDURlbGV0ZVJlcXVlc3QSCwoDa2V5GAEgASgJEiUKB29wdGlvbnMYAiABKAsyFC5zdG9yZS5EZWxldGVPcHRpb25zIhAKDkRlbGV0ZVJlc3BvbnNlInwKC0xpc3RPcHRpb25zEhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoCRIOCgZzdWZmaXgYBCABKAkSDQoFbGltaXQYBSABKAQSDgoGb2Zmc2V0GAYgASgEEg0KBW9yZGVyGAcgASgJIjIKC0xpc3RSZXF1ZXN0EiMKB29wdGlvbnMYASABKAsyEi5zdG9yZS5MaXN0T3B0aW9ucyIiCgxMaXN0UmVzcG9uc2USDAoEa2V5cxgCIAMoCUoECAEQAiISChBEYXRhYmFzZXNSZXF1ZXN0IiYKEURhdGFiYXNlc1Jlc3BvbnNlEhEKCWRhdGFiYXNlcxgBIAMoCSIhCg1UYWJsZXNSZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJIiAKDlRhYmxlc1Jlc3BvbnNlEg4KBnRhYmxlcxgBIAMoCSKkAQoFRW50cnkSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMEiwKCG1ldGFkYXRhGAMgAygLMhouc3RvcmUuRW50cnkuTWV0YWRhdGFFbnRyeRIOCgZ0dGxfbXMYBCABKAMSEAoIcmV2aXNpb24YBSABKAQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjoKCkdldFJlcXVlc3QSEAoIZGF0YWJhc2UYASABKAkSDQoFdGFibGUYAiABKAkSCwoDa2V5GAMgASgMIioKC0dldFJlc3BvbnNlEhsKBWVudHJ5GAEgASgLMgwuc3RvcmUuRW50cnkilAEKC1NjYW5SZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoDBIOCgZzdWZmaXgYBCABKAwSDQoFbGltaXQYBSABKAQSDgoGb2Zmc2V0GAYgASgEEhIKCmRlc2NlbmRpbmcYByABKAgSEQoJa2V5c19vbmx5GAggASgIIi0KDFNjYW5SZXNwb25zZRIdCgdlbnRyaWVzGAEgAygLMgwuc3RvcmUuRW50cnkiTwoMQ291bnRSZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoDBIOCgZzdWZmaXgYBCABKAwiHgoNQ291bnRSZXNwb25zZRINCgVjb3VudBgBIAEoBCJcCgZDaGFuZ2USGwoFZW50cnkYASABKAsyDC5zdG9yZS5FbnRyeRIOCgZkZWxldGUYAiABKAgSEwoLY29uZGl0aW9uYWwYAyABKAgSEAoIcmV2aXNpb24YBCABKAQiUAoNQ29tbWl0UmVxdWVzdBIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIeCgdjaGFuZ2VzGAMgAygLMg0uc3RvcmUuQ2hhbmdlIiIKDkNvbW1pdFJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEIl4KDFdhdGNoUmVxdWVzdBIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIOCgZwcmVmaXgYAyABKAwSDgoGcmVzdW1lGAQgASgIEg0KBWFmdGVyGAUgASgEIj8KDVdhdGNoUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQSHAoGZXZlbnRzGAIgAygLMgwuc3RvcmUuRXZlbnQiMgoFRXZlbnQSGwoFZW50cnkYASABKAsyDC5zdG9yZS5FbnRyeRIMCgRnb25lGAIgASgIIkUKC0Jsb2JPcHRpb25zEhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZwdWJsaWMYAiABKAgSEwoLY29udGVudFR5cGUYAyABKAkiYwoPQmxvYlJlYWRSZXF1ZXN0EgsKA2tleRgBIAEoCRIjCgdvcHRpb25zGAIgASgLMhIuc3RvcmUuQmxvYk9wdGlvbnMSDgoGb2Zmc2V0GAMgASgEEg4KBmxlbmd0aBgEIAEoBCIgChBCbG9iUmVhZFJlc3BvbnNlEgwKBGJsb2IYASABKAwiUgoQQmxvYldyaXRlUmVxdWVzdBILCgNrZXkYASABKAkSIwoHb3B0aW9ucxgCIAEoCzISLnN0b3JlLkJsb2JPcHRpb25zEgwKBGJsb2IYAyABKAwiEwoRQmxvYldyaXRlUmVzcG9uc2UiRQoRQmxvYkRlbGV0ZVJlcXVlc3QSCwoDa2V5GAEgASgJEiMKB29wdGlvbnMYAiABKAsyEi5zdG9yZS5CbG9iT3B0aW9ucyIUChJCbG9iRGVsZXRlUmVzcG9uc2UiOgoPQmxvYkxpc3RSZXF1ZXN0EicKB29wdGlvbnMYASABKAsyFi5zdG9yZS5CbG9iTGlzdE9wdGlvbnMiIAoQQmxvYkxpc3RSZXNwb25zZRIMCgRrZXlzGAEgAygJIjQKD0Jsb2JMaXN0T3B0aW9ucxIRCgluYW1lc3BhY2UYASABKAkSDgoGcHJlZml4GAIgASgJIkMKD0Jsb2JTdGF0UmVxdWVzdBILCgNrZXkYASABKAkSIwoHb3B0aW9ucxgCIAEoCzISLnN0b3JlLkJsb2JPcHRpb25zImoKEEJsb2JTdGF0UmVzcG9uc2USDAoEc2l6ZRgBIAEoBBIUCgxjb250ZW50X3R5cGUYAiABKAkSDgoGcHVibGljGAMgASgIEg4KBnNoYTI1NhgEIAEoCRISCgp3cml0dGVuX21zGAUgASgDMs8ECgVTdG9yZRIvCgRSZWFkEhIuc3RvcmUuUmVhZFJlcXVlc3QaEy5zdG9yZS5SZWFkUmVzcG9uc2USMgoFV3JpdGUSEy5zdG9yZS5Xcml0ZVJlcXVlc3QaFC5zdG9yZS5Xcml0ZVJlc3BvbnNlEjUKBkRlbGV0ZRIULnN0b3JlLkRlbGV0ZVJlcXVlc3QaFS5zdG9yZS5EZWxldGVSZXNwb25zZRIxCgRMaXN0EhIuc3RvcmUuTGlzdFJlcXVlc3QaEy5zdG9yZS5MaXN0UmVzcG9uc2UwARI+CglEYXRhYmFzZXMSFy5zdG9yZS5EYXRhYmFzZXNSZXF1ZXN0Ghguc3RvcmUuRGF0YWJhc2VzUmVzcG9uc2USNQoGVGFibGVzEhQuc3RvcmUuVGFibGVzUmVxdWVzdBoVLnN0b3JlLlRhYmxlc1Jlc3BvbnNlEiwKA0dldBIRLnN0b3JlLkdldFJlcXVlc3QaEi5zdG9yZS5HZXRSZXNwb25zZRIxCgRTY2FuEhIuc3RvcmUuU2NhblJlcXVlc3QaEy5zdG9yZS5TY2FuUmVzcG9uc2UwARIyCgVDb3VudBITLnN0b3JlLkNvdW50UmVxdWVzdBoULnN0b3JlLkNvdW50UmVzcG9uc2USNQoGQ29tbWl0EhQuc3RvcmUuQ29tbWl0UmVxdWVzdBoVLnN0b3JlLkNvbW1pdFJlc3BvbnNlEjQKBVdhdGNoEhMuc3RvcmUuV2F0Y2hSZXF1ZXN0GhQuc3RvcmUuV2F0Y2hSZXNwb25zZTABMrUCCglCbG9iU3RvcmUSOQoEUmVhZBIWLnN0b3JlLkJsb2JSZWFkUmVxdWVzdBoXLnN0b3JlLkJsb2JSZWFkUmVzcG9uc2UwARI8CgVXcml0ZRIXLnN0b3JlLkJsb2JXcml0ZVJlcXVlc3QaGC5zdG9yZS5CbG9iV3JpdGVSZXNwb25zZSgBEj0KBkRlbGV0ZRIYLnN0b3JlLkJsb2JEZWxldGVSZXF1ZXN0Ghkuc3RvcmUuQmxvYkRlbGV0ZVJlc3BvbnNlEjcKBExpc3QSFi5zdG9yZS5CbG9iTGlzdFJlcXVlc3QaFy5zdG9yZS5CbG9iTGlzdFJlc3BvbnNlEjcKBFN0YXQSFi5zdG9yZS5CbG9iU3RhdFJlcXVlc3QaFy5zdG9yZS5CbG9iU3RhdFJlc3BvbnNlQi1aK2dpdGh1Yi5jb20vbWljcm8vbWljcm8vdjMvcHJvdG8vc3RvcmU7c3RvcmViBnByb3RvMw");
+  fileDesc("ChFzdG9yZS9zdG9yZS5wcm90bxIFc3RvcmUiJAoFRmllbGQSDAoEdHlwZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKiAQoGUmVjb3JkEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDBIOCgZleHBpcnkYAyABKAMSLQoIbWV0YWRhdGEYBCADKAsyGy5zdG9yZS5SZWNvcmQuTWV0YWRhdGFFbnRyeRo9Cg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRIbCgV2YWx1ZRgCIAEoCzIMLnN0b3JlLkZpZWxkOgI4ASJ8CgtSZWFkT3B0aW9ucxIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIOCgZwcmVmaXgYAyABKAgSDgoGc3VmZml4GAQgASgIEg0KBWxpbWl0GAUgASgEEg4KBm9mZnNldBgGIAEoBBINCgVvcmRlchgHIAEoCSI/CgtSZWFkUmVxdWVzdBILCgNrZXkYASABKAkSIwoHb3B0aW9ucxgCIAEoCzISLnN0b3JlLlJlYWRPcHRpb25zIi4KDFJlYWRSZXNwb25zZRIeCgdyZWNvcmRzGAEgAygLMg0uc3RvcmUuUmVjb3JkIi8KDFdyaXRlT3B0aW9ucxIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCSJTCgxXcml0ZVJlcXVlc3QSHQoGcmVjb3JkGAEgASgLMg0uc3RvcmUuUmVjb3JkEiQKB29wdGlvbnMYAiABKAsyEy5zdG9yZS5Xcml0ZU9wdGlvbnMiDwoNV3JpdGVSZXNwb25zZSIwCg1EZWxldGVPcHRpb25zEhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJIkMKDURlbGV0ZVJlcXVlc3QSCwoDa2V5GAEgASgJEiUKB29wdGlvbnMYAiABKAsyFC5zdG9yZS5EZWxldGVPcHRpb25zIhAKDkRlbGV0ZVJlc3BvbnNlInwKC0xpc3RPcHRpb25zEhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoCRIOCgZzdWZmaXgYBCABKAkSDQoFbGltaXQYBSABKAQSDgoGb2Zmc2V0GAYgASgEEg0KBW9yZGVyGAcgASgJIjIKC0xpc3RSZXF1ZXN0EiMKB29wdGlvbnMYASABKAsyEi5zdG9yZS5MaXN0T3B0aW9ucyIiCgxMaXN0UmVzcG9uc2USDAoEa2V5cxgCIAMoCUoECAEQAiISChBEYXRhYmFzZXNSZXF1ZXN0IiYKEURhdGFiYXNlc1Jlc3BvbnNlEhEKCWRhdGFiYXNlcxgBIAMoCSIhCg1UYWJsZXNSZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJIiAKDlRhYmxlc1Jlc3BvbnNlEg4KBnRhYmxlcxgBIAMoCSKkAQoFRW50cnkSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMEiwKCG1ldGFkYXRhGAMgAygLMhouc3RvcmUuRW50cnkuTWV0YWRhdGFFbnRyeRIOCgZ0dGxfbXMYBCABKAMSEAoIcmV2aXNpb24YBSABKAQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjoKCkdldFJlcXVlc3QSEAoIZGF0YWJhc2UYASABKAkSDQoFdGFibGUYAiABKAkSCwoDa2V5GAMgASgMIioKC0dldFJlc3BvbnNlEhsKBWVudHJ5GAEgASgLMgwuc3RvcmUuRW50cnkilAEKC1NjYW5SZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoDBIOCgZzdWZmaXgYBCABKAwSDQoFbGltaXQYBSABKAQSDgoGb2Zmc2V0GAYgASgEEhIKCmRlc2NlbmRpbmcYByABKAgSEQoJa2V5c19vbmx5GAggASgIIi0KDFNjYW5SZXNwb25zZRIdCgdlbnRyaWVzGAEgAygLMgwuc3RvcmUuRW50cnkiTwoMQ291bnRSZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJEg4KBnByZWZpeBgDIAEoDBIOCgZzdWZmaXgYBCABKAwiHgoNQ291bnRSZXNwb25zZRINCgVjb3VudBgBIAEoBCJcCgZDaGFuZ2USGwoFZW50cnkYASABKAsyDC5zdG9yZS5FbnRyeRIOCgZkZWxldGUYAiABKAgSEwoLY29uZGl0aW9uYWwYAyABKAgSEAoIcmV2aXNpb24YBCABKAQiUAoNQ29tbWl0UmVxdWVzdBIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIeCgdjaGFuZ2VzGAMgAygLMg0uc3RvcmUuQ2hhbmdlIiIKDkNvbW1pdFJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEIl4KDFdhdGNoUmVxdWVzdBIQCghkYXRhYmFzZRgBIAEoCRINCgV0YWJsZRgCIAEoCRIOCgZwcmVmaXgYAyABKAwSDgoGcmVzdW1lGAQgASgIEg0KBWFmdGVyGAUgASgEIj8KDVdhdGNoUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQSHAoGZXZlbnRzGAIgAygLMgwuc3RvcmUuRXZlbnQiMgoPU25hcHNob3RSZXF1ZXN0EhAKCGRhdGFiYXNlGAEgASgJEg0KBXRhYmxlGAIgASgJIjIKBUV2ZW50EhsKBWVudHJ5GAEgASgLMgwuc3RvcmUuRW50cnkSDAoEZ29uZRgCIAEoCCJFCgtCbG9iT3B0aW9ucxIRCgluYW1lc3BhY2UYASABKAkSDgoGcHVibGljGAIgASgIEhMKC2NvbnRlbnRUeXBlGAMgASgJImMKD0Jsb2JSZWFkUmVxdWVzdBILCgNrZXkYASABKAkSIwoHb3B0aW9ucxgCIAEoCzISLnN0b3JlLkJsb2JPcHRpb25zEg4KBm9mZnNldBgDIAEoBBIOCgZsZW5ndGgYBCABKAQiIAoQQmxvYlJlYWRSZXNwb25zZRIMCgRibG9iGAEgASgMIlIKEEJsb2JXcml0ZVJlcXVlc3QSCwoDa2V5GAEgASgJEiMKB29wdGlvbnMYAiABKAsyEi5zdG9yZS5CbG9iT3B0aW9ucxIMCgRibG9iGAMgASgMIhMKEUJsb2JXcml0ZVJlc3BvbnNlIkUKEUJsb2JEZWxldGVSZXF1ZXN0EgsKA2tleRgBIAEoCRIjCgdvcHRpb25zGAIgASgLMhIuc3RvcmUuQmxvYk9wdGlvbnMiFAoSQmxvYkRlbGV0ZVJlc3BvbnNlIjoKD0Jsb2JMaXN0UmVxdWVzdBInCgdvcHRpb25zGAEgASgLMhYuc3RvcmUuQmxvYkxpc3RPcHRpb25zIiAKEEJsb2JMaXN0UmVzcG9uc2USDAoEa2V5cxgBIAMoCSI0Cg9CbG9iTGlzdE9wdGlvbnMSEQoJbmFtZXNwYWNlGAEgASgJEg4KBnByZWZpeBgCIAEoCSJDCg9CbG9iU3RhdFJlcXVlc3QSCwoDa2V5GAEgASgJEiMKB29wdGlvbnMYAiABKAsyEi5zdG9yZS5CbG9iT3B0aW9ucyJqChBCbG9iU3RhdFJlc3BvbnNlEgwKBHNpemUYASABKAQSFAoMY29udGVudF90eXBlGAIgASgJEg4KBnB1YmxpYxgDIAEoCBIOCgZzaGEyNTYYBCABKAkSEgoKd3JpdHRlbl9tcxgFIAEoAzKKBQoFU3RvcmUSLwoEUmVhZBISLnN0b3JlLlJlYWRSZXF1ZXN0GhMuc3RvcmUuUmVhZFJlc3BvbnNlEjIKBVdyaXRlEhMuc3RvcmUuV3JpdGVSZXF1ZXN0GhQuc3RvcmUuV3JpdGVSZXNwb25zZRI1CgZEZWxldGUSFC5zdG9yZS5EZWxldGVSZXF1ZXN0GhUuc3RvcmUuRGVsZXRlUmVzcG9uc2USMQoETGlzdBISLnN0b3JlLkxpc3RSZXF1ZXN0GhMuc3RvcmUuTGlzdFJlc3BvbnNlMAESPgoJRGF0YWJhc2VzEhcuc3RvcmUuRGF0YWJhc2VzUmVxdWVzdBoYLnN0b3JlLkRhdGFiYXNlc1Jlc3BvbnNlEjUKBlRhYmxlcxIULnN0b3JlLlRhYmxlc1JlcXVlc3QaFS5zdG9yZS5UYWJsZXNSZXNwb25zZRIsCgNHZXQSES5zdG9yZS5HZXRSZXF1ZXN0GhIuc3RvcmUuR2V0UmVzcG9uc2USMQoEU2NhbhISLnN0b3JlLlNjYW5SZXF1ZXN0GhMuc3RvcmUuU2NhblJlc3BvbnNlMAESMgoFQ291bnQSEy5zdG9yZS5Db3VudFJlcXVlc3QaFC5zdG9yZS5Db3VudFJlc3BvbnNlEjUKBkNvbW1pdBIULnN0b3JlLkNvbW1pdFJlcXVlc3QaFS5zdG9yZS5Db21taXRSZXNwb25zZRI0CgVXYXRjaBITLnN0b3JlLldhdGNoUmVxdWVzdBoULnN0b3JlLldhdGNoUmVzcG9uc2UwARI5CghTbmFwc2hvdBIWLnN0b3JlLlNuYXBzaG90UmVxdWVzdBoTLnN0b3JlLlNjYW5SZXNwb25zZTABMrUCCglCbG9iU3RvcmUSOQoEUmVhZBIWLnN0b3JlLkJsb2JSZWFkUmVxdWVzdBoXLnN0b3JlLkJsb2JSZWFkUmVzcG9uc2UwARI8CgVXcml0ZRIXLnN0b3JlLkJsb2JXcml0ZVJlcXVlc3QaGC5zdG9yZS5CbG9iV3JpdGVSZXNwb25zZSgBEj0KBkRlbGV0ZRIYLnN0b3JlLkJsb2JEZWxldGVSZXF1ZXN0Ghkuc3RvcmUuQmxvYkRlbGV0ZVJlc3BvbnNlEjcKBExpc3QSFi5zdG9yZS5CbG9iTGlzdFJlcXVlc3QaFy5zdG9yZS5CbG9iTGlzdFJlc3BvbnNlEjcKBFN0YXQSFi5zdG9yZS5CbG9iU3RhdFJlcXVlc3QaFy5zdG9yZS5CbG9iU3RhdFJlc3BvbnNlQi1aK2dpdGh1Yi5jb20vbWljcm8vbWljcm8vdjMvcHJvdG8vc3RvcmU7c3RvcmViBnByb3RvMw");
 
 /**
  * A value of a record's metadata.
@@ -798,6 +798,28 @@ export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
   messageDesc(file_store_store, 29);
 
 /**
+ * @generated from message store.SnapshotRequest
+ */
+export type SnapshotRequest = Message<"store.SnapshotRequest"> & {
+  /**
+   * @generated from field: string database = 1;
+   */
+  database: string;
+
+  /**
+   * @generated from field: string table = 2;
+   */
+  table: string;
+};
+
+/**
+ * Describes the message store.SnapshotRequest.
+ * Use `create(SnapshotRequestSchema)` to create a new message.
+ */
+export const SnapshotRequestSchema: GenMessage<SnapshotRequest> = /*@__PURE__*/
+  messageDesc(file_store_store, 30);
+
+/**
  * @generated from message store.Event
  */
 export type Event = Message<"store.Event"> & {
@@ -819,7 +841,7 @@ export type Event = Message<"store.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_store_store, 30);
+  messageDesc(file_store_store, 31);
 
 /**
  * @generated from message store.BlobOptions
@@ -852,7 +874,7 @@ export type BlobOptions = Message<"store.BlobOptions"> & {
  * Use `create(BlobOptionsSchema)` to create a new message.
  */
 export const BlobOptionsSchema: GenMessage<BlobOptions> = /*@__PURE__*/
-  messageDesc(file_store_store, 31);
+  messageDesc(file_store_store, 32);
 
 /**
  * @generated from message store.BlobReadRequest
@@ -888,7 +910,7 @@ export type BlobReadRequest = Message<"store.BlobReadRequest"> & {
  * Use `create(BlobReadRequestSchema)` to create a new message.
  */
 export const BlobReadRequestSchema: GenMessage<BlobReadRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 32);
+  messageDesc(file_store_store, 33);
 
 /**
  * @generated from message store.BlobReadResponse
@@ -905,7 +927,7 @@ export type BlobReadResponse = Message<"store.BlobReadResponse"> & {
  * Use `create(BlobReadResponseSchema)` to create a new message.
  */
 export const BlobReadResponseSchema: GenMessage<BlobReadResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 33);
+  messageDesc(file_store_store, 34);
 
 /**
  * @generated from message store.BlobWriteRequest
@@ -932,7 +954,7 @@ export type BlobWriteRequest = Message<"store.BlobWriteRequest"> & {
  * Use `create(BlobWriteRequestSchema)` to create a new message.
  */
 export const BlobWriteRequestSchema: GenMessage<BlobWriteRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 34);
+  messageDesc(file_store_store, 35);
 
 /**
  * @generated from message store.BlobWriteResponse
@@ -945,7 +967,7 @@ export type BlobWriteResponse = Message<"store.BlobWriteResponse"> & {
  * Use `create(BlobWriteResponseSchema)` to create a new message.
  */
 export const BlobWriteResponseSchema: GenMessage<BlobWriteResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 35);
+  messageDesc(file_store_store, 36);
 
 /**
  * @generated from message store.BlobDeleteRequest
@@ -967,7 +989,7 @@ export type BlobDeleteRequest = Message<"store.BlobDeleteRequest"> & {
  * Use `create(BlobDeleteRequestSchema)` to create a new message.
  */
 export const BlobDeleteRequestSchema: GenMessage<BlobDeleteRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 36);
+  messageDesc(file_store_store, 37);
 
 /**
  * @generated from message store.BlobDeleteResponse
@@ -980,7 +1002,7 @@ export type BlobDeleteResponse = Message<"store.BlobDeleteResponse"> & {
  * Use `create(BlobDeleteResponseSchema)` to create a new message.
  */
 export const BlobDeleteResponseSchema: GenMessage<BlobDeleteResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 37);
+  messageDesc(file_store_store, 38);
 
 /**
  * @generated from message store.BlobListRequest
@@ -997,7 +1019,7 @@ export type BlobListRequest = Message<"store.BlobListRequest"> & {
  * Use `create(BlobListRequestSchema)` to create a new message.
  */
 export const BlobListRequestSchema: GenMessage<BlobListRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 38);
+  messageDesc(file_store_store, 39);
 
 /**
  * @generated from message store.BlobListResponse
@@ -1014,7 +1036,7 @@ export type BlobListResponse = Message<"store.BlobListResponse"> & {
  * Use `create(BlobListResponseSchema)` to create a new message.
  */
 export const BlobListResponseSchema: GenMessage<BlobListResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 39);
+  messageDesc(file_store_store, 40);
 
 /**
  * @generated from message store.BlobListOptions
@@ -1036,7 +1058,7 @@ export type BlobListOptions = Message<"store.BlobListOptions"> & {
  * Use `create(BlobListOptionsSchema)` to create a new message.
  */
 export const BlobListOptionsSchema: GenMessage<BlobListOptions> = /*@__PURE__*/
-  messageDesc(file_store_store, 40);
+  messageDesc(file_store_store, 41);
 
 /**
  * @generated from message store.BlobStatRequest
@@ -1058,7 +1080,7 @@ export type BlobStatRequest = Message<"store.BlobStatRequest"> & {
  * Use `create(BlobStatRequestSchema)` to create a new message.
  */
 export const BlobStatRequestSchema: GenMessage<BlobStatRequest> = /*@__PURE__*/
-  messageDesc(file_store_store, 41);
+  messageDesc(file_store_store, 42);
 
 /**
  * @generated from message store.BlobStatResponse
@@ -1103,7 +1125,7 @@ export type BlobStatResponse = Message<"store.BlobStatResponse"> & {
  * Use `create(BlobStatResponseSchema)` to create a new message.
  */
 export const BlobStatResponseSchema: GenMessage<BlobStatResponse> = /*@__PURE__*/
-  messageDesc(file_store_store, 42);
+  messageDesc(file_store_store, 43);
 
 /**
  * Needs an administrator of the namespace named as the database.
@@ -1211,6 +1233,16 @@ export const Store: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRequestSchema;
     output: typeof WatchResponseSchema;
+  },
+  /**
+   * All records of a table, by key, as they were at one moment, however many they are.
+   *
+   * @generated from rpc store.Store.Snapshot
+   */
+  snapshot: {
+    methodKind: "server_streaming";
+    input: typeof SnapshotRequestSchema;
+    output: typeof ScanResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_store_store, 0);

@@ -22,6 +22,7 @@ export class Connection {
   readonly database: DatabaseSync;
   readonly #maxResultBytes: number;
   #known: Known[] = [];
+  #scan: Iterator<Row> | undefined;
 
   constructor(file: string, readOnly: boolean, maxResultBytes: number) {
     this.database = new DatabaseSync(file, { timeout: 5_000, readOnly });
@@ -54,6 +55,24 @@ export class Connection {
       }
     }
     return { rows: all };
+  }
+
+  /** Begins a query; `next` gives its rows. */
+  scan(sql: string, params: NumberedStatement[1]): void {
+    this.database.exec("BEGIN");
+    this.#scan = this.#prepare(sql).iterate(...params) as unknown as Iterator<Row>;
+  }
+
+  /** The next rows, about so many bytes of them. */
+  next(bytes: number): { rows: Row[]; isLast: boolean } {
+    const rows: Row[] = [];
+    for (let size = 0; size < bytes; ) {
+      const next = this.#scan?.next();
+      if (next === undefined || next.done) return { rows, isLast: true };
+      rows.push(next.value);
+      size += sizeOfRow(next.value);
+    }
+    return { rows, isLast: false };
   }
 
   #rows(known: Known, params: NumberedStatement[1], room: number): Row[] {

@@ -155,6 +155,44 @@ describe("EmbeddedDatabase", () => {
     });
   });
 
+  it("scans more than memory should hold, all of one state, while others write", async () => {
+    await withDatabase(async (database) => {
+      await Promise.all(
+        Array.from({ length: 300 }, (_, index) => database.write([insertLarge(`${index}.`, 10_000)], signal)),
+      );
+      const statement = { sql: "SELECT CAST(name AS TEXT) FROM tables", params: [] };
+      let rows = 0;
+      let parts = 0;
+      for await (const part of database.scan(statement, signal)) {
+        parts++;
+        rows += part.length;
+        await database.write(
+          [insertLarge(`later ${parts}.`, 10_000), { sql: "DELETE FROM tables WHERE id < 50", params: [] }],
+          signal,
+        );
+      }
+      assert.equal(rows, 300);
+      assert.ok(parts > 5);
+    });
+  });
+
+  it("refuses a fifth scan, and ends those that run when it is closed", async () => {
+    await withDatabase(async (database) => {
+      await Promise.all(
+        Array.from({ length: 100 }, (_, index) => database.write([insertLarge(`${index}.`, 10_000)], signal)),
+      );
+      const scan = () => database.scan({ sql: "SELECT CAST(name AS TEXT) FROM tables", params: [] }, signal);
+      const scans = Array.from({ length: 4 }, scan);
+      await Promise.all(scans.map((each) => each.next()));
+      await assert.rejects(scan().next(), fails(503, /4 scans are running/));
+      await scans[0]?.return();
+      const fresh = scan();
+      await fresh.next();
+      await database[Symbol.asyncDispose]();
+      await assert.rejects(fresh.next(), fails(503, /./));
+    });
+  });
+
   it("begins its log anew while it is written to without a pause", async () => {
     await withDatabase(async (database, dataDir) => {
       let written = 0;

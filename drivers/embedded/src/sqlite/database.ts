@@ -4,7 +4,8 @@ import { errorOfFailure } from "./failure.ts";
 import { Keeper } from "./keeper.ts";
 import { Lane } from "./lane.ts";
 import { lockDataDirectory } from "./lock.ts";
-import type { Job, Outcome, Role, Row, SqlValue } from "./protocol.ts";
+import type { Job, Outcome, Role, Row, SqlValue, Statement } from "./protocol.ts";
+import { Scans } from "./scans.ts";
 import { DatabaseThread } from "./thread.ts";
 
 export interface DatabaseOptions {
@@ -34,6 +35,7 @@ export class EmbeddedDatabase implements AsyncDisposable {
   readonly #writes: Lane;
   readonly #reads: Lane;
   readonly #keeper: Keeper | undefined;
+  readonly #scans: Scans | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -53,6 +55,7 @@ export class EmbeddedDatabase implements AsyncDisposable {
       dataDir === undefined ? undefined : new Keeper({ file, writer, log, start: () => startThread(file, "keeper") });
     this.#writes = new Lane({ kind: "write", thread: writer, onDone: (bytes) => keeper?.written(bytes) });
     this.#keeper = keeper;
+    if (dataDir !== undefined) this.#scans = new Scans(() => startThread(file, "reader"));
   }
 
   /** Opens, and creates or migrates as needed. Throws 409 for a directory in use, 412 for a newer file, 500 for a damaged one. */
@@ -77,6 +80,15 @@ export class EmbeddedDatabase implements AsyncDisposable {
   /** Rows of several queries that see one state of the database. */
   async readAll(job: Job, signal: AbortSignal): Promise<Row[][]> {
     return this.#rows(await this.#reads.run(job, signal)) ?? [];
+  }
+
+  /**
+   * Rows of one query in parts, of one state, however many they are. It has a thread of its own while it is read, and holds back the log: not for what
+   * `read` can do. Rejects with 503 when too many run. In memory all rows are read at once.
+   */
+  async *scan(statement: Statement, signal: AbortSignal): AsyncGenerator<Row[], void, undefined> {
+    if (this.#scans === undefined) yield await this.read(statement.sql, statement.params, signal);
+    else yield* this.#scans.run(statement, signal);
   }
 
   /**
@@ -118,10 +130,14 @@ export class EmbeddedDatabase implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([this.#reads.close(), this.#writes.close(), this.#keeper?.close()]);
-    if (this.#reader !== this.#writer) await this.#reader.close();
-    await this.#writer.close();
-    this.#lock?.[Symbol.dispose]();
+    try {
+      const others = [this.#reads.close(), this.#writes.close(), this.#keeper?.close(), this.#scans?.close()];
+      await Promise.all(others);
+      if (this.#reader !== this.#writer) await this.#reader.close();
+      await this.#writer.close();
+    } finally {
+      this.#lock?.[Symbol.dispose]();
+    }
   }
 }
 

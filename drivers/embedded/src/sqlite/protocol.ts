@@ -34,6 +34,9 @@ export type Request =
       readonly forget: boolean;
       readonly jobs: readonly (readonly NumberedStatement[])[];
     }
+  /** Begins a query, in one state of the database until the thread is closed; its rows come by `next`. */
+  | { readonly kind: "scan"; readonly sql: string; readonly params: readonly SqlValue[] }
+  | { readonly kind: "next" }
   | { readonly kind: "checkpoint" }
   | { readonly kind: "vacuum"; readonly pages: number }
   /** Besides the file, each query must yield no row; the first column of a row says what is wrong. */
@@ -59,6 +62,7 @@ export interface Checkpoint {
 
 export type Reply =
   | { readonly outcomes: readonly Outcome[] }
+  | { readonly rows: Row[]; readonly isLast: boolean }
   | { readonly checkpoint: Checkpoint }
   /** What is wrong with the file, in SQLite's words; empty when nothing is. */
   | { readonly problems: readonly string[] }

@@ -24,6 +24,8 @@ let committer: Committer | undefined;
 const transferBytes = 16 * 1024;
 /** The log file is cut to this size when it starts over. */
 const keptLogBytes = 32 * 1024 * 1024;
+/** About so many bytes of a scan are given at once. */
+const scanBytes = 256 * 1024;
 /** So many problems of a damaged file are told. */
 const toldProblems = 10;
 
@@ -65,6 +67,11 @@ function answer(request: Request): Reply {
     case "write":
       connection.define(request.defined, request.forget);
       return { outcomes: request.kind === "read" ? request.jobs.map(read) : (committer?.run(request.jobs) ?? []) };
+    case "scan":
+      connection.scan(request.sql, request.params);
+      return { done: true };
+    case "next":
+      return connection.next(scanBytes);
     case "checkpoint":
       return { checkpoint: checkpoint() };
     case "vacuum":

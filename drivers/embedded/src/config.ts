@@ -1,6 +1,6 @@
 import type { ConfigDriver, Json, RotationProgress } from "@microts/blocks/config";
 import type { StoreDriver } from "@microts/blocks/store";
-import { type Log, MicroError, silent } from "@microts/core";
+import { type Log, silent } from "@microts/core";
 import {
   type ConfigNode,
   type ConfigObject,
@@ -13,9 +13,8 @@ import {
   setAt,
 } from "./config/document.ts";
 import { type DataKeys, Keyring } from "./config/keyring.ts";
-import { LatestValue } from "./config/latest-value.ts";
 import { openRootKeys, type RootKeys } from "./config/root-keys.ts";
-import { type RotationParts, rotate } from "./config/rotation.ts";
+import { Rotations } from "./config/rotations.ts";
 import { damaged, openSecret, StaleKeys, sealSecret } from "./config/secrets.ts";
 import { ConfigTables } from "./config/tables.ts";
 import { ConfigWatchers } from "./config/watchers.ts";
@@ -60,19 +59,18 @@ export async function openEmbeddedConfig({
 export class EmbeddedConfig implements ConfigDriver {
   readonly name = "embedded";
   readonly #tables: ConfigTables;
-  readonly #roots: RootKeys;
   readonly #keyring: Keyring;
-  readonly #log: Log;
+  readonly #rotations: Rotations;
   readonly #mutex = new KeyedMutex();
   readonly #watchers = new ConfigWatchers();
   readonly #closing = new AbortController();
-  #rotating: Promise<void> | undefined;
 
-  constructor({ store, rootKeys, log = silent }: EmbeddedConfigOptions) {
-    this.#tables = new ConfigTables(store);
-    this.#roots = rootKeys;
-    this.#keyring = new Keyring(this.#tables, rootKeys);
-    this.#log = log;
+  constructor({ store, rootKeys: roots, log = silent }: EmbeddedConfigOptions) {
+    const tables = new ConfigTables(store);
+    const keyring = new Keyring(tables, roots);
+    this.#tables = tables;
+    this.#keyring = keyring;
+    this.#rotations = new Rotations({ tables, roots, keyring, mutex: this.#mutex }, log);
   }
 
   async get(
@@ -151,58 +149,22 @@ export class EmbeddedConfig implements ConfigDriver {
   }
 
   async rotate(signal: AbortSignal): Promise<AsyncIterable<RotationProgress>> {
-    if (this.#rotating !== undefined)
-      throw MicroError.conflict("config.Config.Rotate", "the keys are being rotated already. Wait until that is done");
-    this.#keyring.rootKey();
-    const progress = new LatestValue<RotationProgress>(signal, () => {});
-    this.#rotate(false, progress);
-    return progress;
+    return this.#rotations.begin(signal);
   }
 
   /** Ends a rotation that an earlier process began, and wraps with the root key in use what is wrapped with another. Errors are logged. */
   resume(): void {
-    if (this.#roots.all.length > 0) this.#rotate(true, new LatestValue(never, () => {}));
+    this.#rotations.resume();
   }
 
   /** Ends all watches; a rotation goes on with the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
-    await this.#rotating;
-  }
-
-  #rotate(isResumed: boolean, progress: LatestValue<RotationProgress>): void {
-    const parts: RotationParts = {
-      tables: this.#tables,
-      roots: this.#roots,
-      keyring: this.#keyring,
-      mutex: this.#mutex,
-    };
-    const run = async () => {
-      let last: RotationProgress | undefined;
-      for await (const step of rotate(parts, isResumed, this.#closing.signal)) {
-        last = step;
-        progress.put(step);
-      }
-      if (last === undefined) return;
-      const { total, secrets, sealed } = last;
-      if (secrets > 0 || !isResumed) this.#log.info("config keys were rotated", { namespaces: total, secrets });
-      if (sealed.length > 0) this.#log.warn("secrets are sealed with a key that isn't there", { namespaces: sealed });
-    };
-    this.#rotating = run().then(
-      () => {
-        // Before the end is told: who hears of it may begin another.
-        this.#rotating = undefined;
-        progress.finish();
-      },
-      (error: unknown) => {
-        this.#rotating = undefined;
-        this.#log.error("rotating the config keys failed; the next start goes on with it", { error });
-        progress.fail(error);
-      },
-    );
+    await this.#rotations[Symbol.asyncDispose]();
   }
 
   async #changed(namespace: string, path: readonly string[], root: ConfigObject | undefined): Promise<void> {
+    if (!this.#watchers.has(namespace)) return;
     this.#watchers.changed(namespace, path, root, await this.#keyring.keys(namespace, never));
   }
 

@@ -21,6 +21,10 @@ export class ConfigWatchers {
     return this.#watchers.values().reduce((sum, { size }) => sum + size, 0);
   }
 
+  has(namespace: string): boolean {
+    return this.#watchers.has(namespace);
+  }
+
   /** The value in the document as it is now, and whenever `changed` brings another. */
   add(
     namespace: string,

@@ -115,7 +115,8 @@ describe("EmbeddedAuth", () => {
       await measure(`u${i}`, known);
       await measure(`x${i}`, unknown);
     }
-    const ratio = median(unknown) / median(known);
+    // The fastest of each: whatever else the machine does only adds to the others.
+    const ratio = Math.min(...unknown) / Math.min(...known);
     assert.ok(ratio > 0.75 && ratio < 1.33, `unknown accounts took ${ratio.toFixed(2)} times as long`);
   });
 
@@ -158,7 +159,3 @@ describe("openSigningKeys", () => {
     await assert.rejects(openSigningKeys(folder), { code: 500, message: /signing\.pem is damaged\. Restore it/ });
   });
 });
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}

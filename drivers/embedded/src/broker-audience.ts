@@ -1,11 +1,14 @@
 import type { BrokerMessage } from "@microts/blocks/broker";
 import type { MessageQueue } from "./message-queue.ts";
+import { SharedBudget } from "./shared-budget.ts";
 import { TopicIndex } from "./topic-index.ts";
 
 /** A message on its way to those who get it; one for all of them. */
 export interface Delivery extends BrokerMessage {
   /** What it counts against a subscriber's limit. */
   readonly bytes: number;
+  /** How many subscribers it waits for. */
+  holders: number;
 }
 
 export interface Subscriber {
@@ -52,8 +55,12 @@ interface Audience {
 /** Topics whose audience is remembered. */
 const maxRemembered = 1_024;
 
+/** What the subscribers of a namespace may leave unread together. */
+const maxUnreadBytes = 256 * 1024 * 1024;
+
 /** The subscribers of one namespace. */
 export class Subscribers {
+  readonly budget = new SharedBudget(maxUnreadBytes);
   readonly #index = new TopicIndex<Subscriber>();
   /** Holds until the next change of subscribers. */
   readonly #audiences = new Map<string, Audience>();

@@ -156,6 +156,36 @@ describe("EmbeddedBroker", () => {
     assert.equal(broker.dropped, 68);
   });
 
+  it("holds no more than 256 MiB for all subscribers of a namespace, and counts a shared message once (BR-04)", async () => {
+    await using broker = new EmbeddedBroker();
+    const body = new Uint8Array(1024 * 1024);
+    const publish = async (topic: string, count: number) => {
+      for (let n = 0; n < count; n++) await broker.publish("acme", { topic, header: {}, body });
+    };
+    const sharing = await Promise.all(
+      Array.from({ length: 20 }, () => broker.subscribe("acme", { ...orders, topic: "shared" }, signal)),
+    );
+    await publish("shared", 30);
+    assert.equal(broker.dropped, 0);
+    for (const reader of sharing) await (reader as AsyncGenerator).return(undefined);
+    const abort = new AbortController();
+    const topics = Array.from({ length: 20 }, (_, n) => `t${n}`);
+    for (const topic of topics) await broker.subscribe("acme", { ...orders, topic }, abort.signal);
+    const healthy = (await broker.subscribe("acme", { ...orders, topic: ">" }, abort.signal))[Symbol.asyncIterator]();
+    for (let round = 0; round < 30; round++) {
+      for (const topic of topics) {
+        await publish(topic, 1);
+        await healthy.next();
+      }
+    }
+    const held = 20 * 30 - broker.dropped;
+    assert.ok(held <= 256 && held > 200, `${held} MiB are held`);
+    await broker.subscribe("other", { ...orders, topic: "t" }, abort.signal);
+    for (let n = 0; n < 30; n++) await broker.publish("other", { topic: "t", header: {}, body });
+    assert.equal(20 * 30 - broker.dropped, held);
+    abort.abort();
+  });
+
   it("forgets subscribers that come and vanish (BR-05)", async () => {
     await using broker = new EmbeddedBroker();
     for (let round = 0; round < 2_000; round++) {

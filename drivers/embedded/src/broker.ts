@@ -11,8 +11,8 @@ const maxUnreadBytes = 32 * 1024 * 1024;
 const logEvery = 10_000;
 
 /**
- * Messages within this process. Each subscriber may be 10,000 messages or 32 MiB behind; then it loses the oldest or is disconnected, as it chose. Both are
- * counted and logged.
+ * Messages within this process. Each subscriber may be 10,000 messages or 32 MiB behind, and those of a namespace 256 MiB together; then it loses the oldest or
+ * is disconnected, as it chose. Both are counted and logged.
  */
 export class EmbeddedBroker implements BrokerDriver {
   readonly name = "embedded";
@@ -44,7 +44,7 @@ export class EmbeddedBroker implements BrokerDriver {
 
   async publish(namespace: string, { topic, header, body }: BrokerMessage, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    this.#tenants.get(namespace)?.publish({ topic, header, body, bytes: sizeOf(header, body) });
+    this.#tenants.get(namespace)?.publish({ topic, header, body, bytes: sizeOf(header, body), holders: 0 });
   }
 
   async subscribe(namespace: string, wanted: Subscription, signal: AbortSignal): Promise<AsyncIterable<BrokerMessage>> {
@@ -59,6 +59,7 @@ export class EmbeddedBroker implements BrokerDriver {
         maxItems: maxUnread,
         maxBytes: maxUnreadBytes,
         bytesOf: ({ bytes }) => bytes,
+        budget: subscribers.budget,
         overflow: wanted.whenSlow === "drop" ? "drop-oldest" : { error: () => this.#disconnect(namespace, wanted) },
         onDrop: (dropped) => {
           lost = dropped;
@@ -103,7 +104,7 @@ export class EmbeddedBroker implements BrokerDriver {
     return new MicroError(
       429,
       "broker.Broker.Subscribe",
-      `the subscriber of "${wanted.topic}" was more than ${limit} behind and is disconnected. Subscribe again, and share the topic in a queue or handle messages faster`,
+      `the subscriber of "${wanted.topic}" was more than ${limit} behind, or one of too many that are, and is disconnected. Subscribe again, and share the topic in a queue or handle messages faster`,
     );
   }
 }

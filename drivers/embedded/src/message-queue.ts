@@ -1,11 +1,23 @@
 import { Pull } from "@microts/core/rpc";
 
+/** What several queues may hold together. */
+export interface QueueBudget<T> {
+  /** The item begins to wait; it is the first that waits in its queue. */
+  hold(item: T, isFirst: boolean): void;
+  /** It doesn't wait any more; nothing else waits in its queue. */
+  release(item: T, isLast: boolean): void;
+  /** How many bytes a queue may hold now. */
+  readonly maxBytes: number;
+}
+
 export interface MessageQueueOptions<T> {
   /** At most so many items wait. */
   readonly maxItems: number;
   /** At most so many bytes wait, as `bytesOf` says. Default: no limit. */
   readonly maxBytes?: number | undefined;
   bytesOf?(item: T): number;
+  /** Shared with other queues. Default: this one is on its own. */
+  readonly budget?: QueueBudget<T> | undefined;
   /** What happens at the limit: the oldest items go, or the reader gets this error and nothing more. */
   readonly overflow: "drop-oldest" | { error(): Error };
   /** Called for each item dropped, with how many that makes. */
@@ -55,6 +67,7 @@ export class MessageQueue<T> extends Pull<T> {
       reader.resolve(item);
       return;
     }
+    this.#options.budget?.hold(item, this.length === 0);
     this.#items.push(item);
     this.#bytes += this.#sizeOf(item);
     while (this.#overflows()) {
@@ -80,14 +93,16 @@ export class MessageQueue<T> extends Pull<T> {
   }
 
   #overflows(): boolean {
-    const { maxItems, maxBytes = Number.POSITIVE_INFINITY } = this.#options;
-    return this.length > maxItems || (this.#bytes > maxBytes && this.length > 1);
+    const { maxItems, maxBytes = Number.POSITIVE_INFINITY, budget } = this.#options;
+    if (this.length > maxItems) return true;
+    return this.length > 1 && (this.#bytes > maxBytes || this.#bytes > (budget?.maxBytes ?? this.#bytes));
   }
 
   #take(): T {
     const item = this.#items[this.#head] as T;
     this.#items[this.#head++] = undefined as T;
     this.#bytes -= this.#sizeOf(item);
+    this.#options.budget?.release(item, this.length === 0);
     if (this.#head > 1_024 && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
@@ -117,6 +132,7 @@ export class MessageQueue<T> extends Pull<T> {
 
   #empty(): readonly T[] {
     const left = this.#items.slice(this.#head);
+    for (const [at, item] of left.entries()) this.#options.budget?.release(item, at === left.length - 1);
     this.#items = [];
     this.#head = 0;
     this.#bytes = 0;

@@ -42,6 +42,8 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   #areHeadersSent = false;
   #isOver = false;
   #failure: unknown;
+  /** How the caller went away; its error is made when somebody looks, since it costs more than all the rest of a call that is reset. */
+  #goneBy: StreamClose | "in order" | undefined;
   #controller: AbortController | undefined;
   #iterator: AsyncIterableIterator<Uint8Array> | undefined;
   #isCompressing = false;
@@ -84,9 +86,19 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#failure !== undefined) this.#controller.abort(this.#failure);
+      if (this.#isFailed) this.#controller.abort(this.#reason());
     }
     return this.#controller.signal;
+  }
+
+  /** Whether the call ended before its handler did. */
+  get #isFailed(): boolean {
+    return this.#failure !== undefined || this.#goneBy !== undefined;
+  }
+
+  #reason(): unknown {
+    if (this.#failure === undefined && this.#goneBy !== undefined) this.#failure = gone(this.#goneBy);
+    return this.#failure;
   }
 
   get isCompressed(): boolean {
@@ -133,7 +145,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   }
 
   read(): Uint8Array | undefined | Promise<Uint8Array | undefined> {
-    if (this.#isRead) return this.#failure === undefined ? undefined : Promise.reject(this.#failure);
+    if (this.#isRead) return this.#isFailed ? Promise.reject(this.#reason()) : undefined;
     if (this.#messages === undefined) {
       const sole = this.#takeSole();
       if (sole !== undefined) return sole;
@@ -144,8 +156,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   /** The request's only message, when it is here and whole: no queue is made for it. */
   #takeSole(): Uint8Array | undefined {
     const early = this.#early;
-    if (early === undefined || !this.#isRequestEnded || this.#moreEarly !== undefined || this.#failure !== undefined)
-      return;
+    if (early === undefined || !this.#isRequestEnded || this.#moreEarly !== undefined || this.#isFailed) return;
     const sole = soleMessage(early, this.#earlyStart, this.#earlyEnd, this.#maxBytes);
     if (sole === undefined) return;
     encodingOf(this.#known.encoding);
@@ -172,7 +183,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
     this.#messages = messages;
     this.#eachEarly((bytes, start, end) => this.#push(messages, bytes, start, end));
     if (this.#isRequestEnded) messages.end();
-    if (this.#failure !== undefined) messages.fail(this.#failure);
+    if (this.#isFailed) messages.fail(this.#reason());
     return messages;
   }
 
@@ -226,7 +237,7 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
 
   send(message: Uint8Array): Promise<void> {
     if (!this.#areHeadersSent) this.sendHeaders({});
-    if (this.#isOver || this.stream.isClosed) return heeded(Promise.reject(gone()));
+    if (this.#isOver || this.stream.isClosed) return heeded(Promise.reject(gone("in order")));
     if (!this.#isCompressing && this.#sending === undefined) return this.#sendNow(message, false);
     const before = this.#sending ?? accepted;
     const bytes = this.#isCompressing ? compress(message) : message;
@@ -360,18 +371,18 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
       return;
     }
     this.#isOver = true;
-    this.#failure = gone(close);
-    this.#messages?.fail(this.#failure);
-    this.#controller?.abort(this.#failure);
+    this.#goneBy = close ?? "in order";
+    this.#messages?.fail(this.#reason());
+    this.#controller?.abort(this.#reason());
     this.#raw?.onClose();
   }
 }
 
 const { status: deadlineStatus } = finding(MicroError.timeout("go.micro.server", "the deadline passed"));
 
-function gone(close?: StreamClose): Error {
+function gone(close: StreamClose | "in order"): Error {
   return new DOMException(
-    close === undefined || close.code === ErrorCode.cancel
+    close === "in order" || close.code === ErrorCode.cancel
       ? "the caller went away"
       : `the caller went away: ${close.message}`,
     "AbortError",

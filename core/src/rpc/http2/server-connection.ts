@@ -81,6 +81,7 @@ export class ServerConnection extends Connection {
   }
 
   #lastTaken = maxStreamId;
+  #isShuttingDown = false;
 
   #rememberSkipped(streamId: number): void {
     for (let id = this.lastPeerStreamId + (this.lastPeerStreamId === 0 ? 1 : 2); id < streamId; id += 2) {
@@ -153,7 +154,8 @@ export class ServerConnection extends Connection {
    * read the warning. Closes the connection when the last call is over.
    */
   drain(): void {
-    if (this.isDraining) return;
+    if (this.#isShuttingDown) return;
+    this.#isShuttingDown = true;
     this.goaway(ErrorCode.noError, "the server is shutting down", maxStreamId);
     const last = () => {
       if (this.isClosed) return;

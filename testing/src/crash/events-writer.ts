@@ -3,7 +3,9 @@
  * acknowledged, and says on standard output that something was acknowledged. Arguments: data directory, file of the history, seed.
  */
 import { openSync, writeSync } from "node:fs";
-import type { ConsumeOptions, StreamEvent } from "@microts/blocks/events";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ConsumeOptions, NewEvent, Published, StreamEvent } from "@microts/blocks/events";
+import { MicroError } from "@microts/core";
 import { EmbeddedEvents } from "../../../drivers/embedded/src/events/events.ts";
 import { openEmbeddedStore } from "../../../drivers/embedded/src/store.ts";
 import { digestOf, type EventsNote, type Noted } from "./events-history.ts";
@@ -52,12 +54,22 @@ async function publish(index: number): Promise<void> {
     const event = { id, timestamp: new Date(), metadata: { who }, payload, expiresAt: undefined };
     note({ kind: "began", topic, who, turn });
     const twice = id !== undefined && random.below(2) === 0 ? 2 : 1;
-    const published = await Promise.all(
-      Array.from({ length: twice }, () => events.publish("acme", topic, event, signal)),
-    );
+    const published = await Promise.all(Array.from({ length: twice }, () => patiently(topic, event)));
     if (published.some(({ offset }) => offset !== published[0]?.offset)) throw new Error(`${id} has two offsets`);
     note({ kind: "done", topic, who, turn, offset: published[0]?.offset ?? -1 });
     process.stdout.write(".");
+  }
+}
+
+/** Again while the disk is full, which has written nothing; after a disk that failed, until it is killed. */
+async function patiently(topic: string, event: NewEvent): Promise<Published> {
+  for (;;) {
+    try {
+      return await events.publish("acme", topic, event, signal);
+    } catch (error) {
+      if (!(error instanceof MicroError) || (error.code !== 507 && error.code !== 503)) throw error;
+      await delay(10);
+    }
   }
 }
 
@@ -77,7 +89,8 @@ async function consume(topic: string): Promise<void> {
     note({ kind: "given", topic, offset: event.offset });
     // One in ten is left unanswered, so that a group is done with events behind one that it isn't.
     if (turn++ % 10 === 9) continue;
-    void ack().then(() => note({ kind: "acked", topic, offset: event.offset }));
+    const acked = () => note({ kind: "acked", topic, offset: event.offset });
+    ack().then(acked, () => {});
   }
 }
 

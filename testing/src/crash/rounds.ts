@@ -26,6 +26,8 @@ export interface CrashRounds<Note> {
 export interface Doomed {
   /** Resolves when it runs no more, and has not ended. */
   pause(): Promise<void>;
+  /** Lets it run on after a pause. */
+  resume(): void;
   /** Resolves when it is dead. */
   kill(): Promise<void>;
 }
@@ -49,7 +51,7 @@ export async function crashRounds<Note>({ crash = killed, ...options }: CrashRou
       });
       await acknowledged(child, 1 + random.below(options.mostAcknowledged));
       await delay(random.below(mostDelayMs));
-      await crash({ pause: () => pause(child), kill: () => kill(child) });
+      await crash({ pause: () => pause(child), resume: () => child.kill("SIGCONT"), kill: () => kill(child) });
       const { size } = await history.stat();
       const { buffer } = await history.read(Buffer.alloc(size - read), 0, size - read, read);
       read = size;

@@ -37,6 +37,7 @@ export class Session implements AsyncDisposable {
   readonly config: ConfigFile;
   readonly environments: Environments;
   readonly tokens: TokenFile;
+  readonly #env: Env;
   readonly #choices: SessionChoices;
   readonly #warn: (line: string) => void;
   #rpc: Promise<RpcClient> | undefined;
@@ -47,8 +48,15 @@ export class Session implements AsyncDisposable {
     this.config = new ConfigFile(choices.config ?? configPath(this.home));
     this.environments = new Environments(this.config);
     this.tokens = new TokenFile(join(this.home, "tokens"));
+    this.#env = env;
     this.#choices = choices;
     this.#warn = warn;
+  }
+
+  /** A session of its own in another environment; without a name, in the one that this acts in. */
+  elsewhere(environment: string | undefined): Session {
+    const choices = environment === undefined ? {} : { environment, address: undefined, namespace: undefined };
+    return new Session(this.#env, { ...this.#choices, ...choices }, this.#warn);
   }
 
   async environmentName(): Promise<string> {

@@ -4,6 +4,11 @@ import type { Context } from "../context.ts";
 import { formatElapsed } from "../duration.ts";
 import { CommandError, usageError } from "../failure.ts";
 import { spaceTable } from "../table.ts";
+import { restore } from "./store/restore.ts";
+import { snapshot } from "./store/snapshot.ts";
+import { sync } from "./store/sync.ts";
+import { storeClient } from "./store/transfer.ts";
+import { watch } from "./store/watch.ts";
 
 const plainErrors = true;
 
@@ -35,7 +40,7 @@ const read = command({
     const { out, signal } = context;
     const { prefix, suffix } = flags;
     if (key === "" && !prefix && !suffix) throw usageError("micro store read needs a key, or --prefix for all records");
-    const store = await storeClient(context);
+    const store = await storeClient(context.session);
     const options = { ...(await place(flags, context)), prefix, suffix, ...range(flags) };
     const { records } = await store.read({ key, options }, { signal });
     if (records.length === 0 && !prefix && !suffix) throw new CommandError(1, "Not found", 404);
@@ -56,7 +61,7 @@ const write = command({
     expiry: { kind: "duration", short: "e", help: "when the record ends, such as 10m (default: never)" },
   },
   run: async (context, flags, [key = "", ...words]) => {
-    const store = await storeClient(context);
+    const store = await storeClient(context.session);
     const seconds = flags.expiry === undefined ? 0 : Math.ceil(flags.expiry / 1000);
     const record = { key, value: Buffer.from(words.join(" ")), expiry: BigInt(seconds) };
     await store.write({ record, options: await place(flags, context) }, { signal: context.signal });
@@ -76,7 +81,7 @@ const list = command({
   },
   run: async (context, flags, [text = ""]) => {
     const { out, signal } = context;
-    const store = await storeClient(context);
+    const store = await storeClient(context.session);
     const ends = flags.suffix ? { suffix: text } : { prefix: text };
     const keys: string[] = [];
     const options = { ...(await place(flags, context)), ...ends, ...range(flags) };
@@ -91,7 +96,7 @@ const remove = command({
   plainErrors,
   flags: placeFlags,
   run: async (context, flags, [key = ""]) => {
-    const store = await storeClient(context);
+    const store = await storeClient(context.session);
     await store.delete({ key, options: await place(flags, context) }, { signal: context.signal });
   },
 });
@@ -100,7 +105,7 @@ const databases = command({
   summary: "List databases",
   plainErrors,
   run: async (context) => {
-    const store = await storeClient(context);
+    const store = await storeClient(context.session);
     const { databases: names } = await store.databases({}, { signal: context.signal });
     await context.out.result(names, names.map((name) => `${name}\n`).join(""));
   },
@@ -111,19 +116,40 @@ const tables = command({
   plainErrors,
   flags: { database: placeFlags.database },
   run: async (context, flags) => {
-    const store = await storeClient(context);
+    const store = await storeClient(context.session);
     const database = flags.database ?? (await context.session.namespace());
     const { tables: names } = await store.tables({ database }, { signal: context.signal });
     await context.out.result(names, names.map((name) => `${name}\n`).join(""));
   },
 });
 
-export const store = group("Read and write stored records", { read, write, list, delete: remove, databases, tables });
+const count = command({
+  summary: "Count records",
+  args: "[prefix]",
+  plainErrors,
+  examples: ["store count", "store count users/"],
+  flags: placeFlags,
+  run: async (context, flags, [prefix = ""]) => {
+    const store = await storeClient(context.session);
+    const request = { ...(await place(flags, context)), prefix: Buffer.from(prefix) };
+    const { count: found } = await store.count(request, { signal: context.signal });
+    await context.out.result(Number(found), `${found}\n`);
+  },
+});
 
-async function storeClient({ session }: Context) {
-  const { Store } = await import("@microts/proto/store");
-  return session.client(Store, "store");
-}
+export const store = group("Read and write stored records", {
+  read,
+  write,
+  list,
+  count,
+  delete: remove,
+  watch,
+  databases,
+  tables,
+  snapshot,
+  restore,
+  sync,
+});
 
 async function place(
   flags: { database: string | undefined; table: string },

@@ -1,0 +1,33 @@
+import { command } from "../../command.ts";
+import { storeClient } from "./transfer.ts";
+
+export const watch = command({
+  summary: "Show changes of records as they are made",
+  args: "[prefix]",
+  plainErrors: true,
+  examples: ["store watch", "store watch users/ --after 1200"],
+  flags: {
+    database: { kind: "text", short: "d", help: "database (default: the namespace in use)" },
+    table: { kind: "text", short: "t", fallback: "micro", help: "table" },
+    after: { kind: "int", short: "a", help: "begin after this revision (default: with what comes)" },
+  },
+  run: async (context, { database, table, after }, [prefix = ""]) => {
+    const { out, session, signal } = context;
+    const client = await storeClient(session);
+    const request = {
+      database: database ?? (await session.namespace()),
+      table,
+      prefix: Buffer.from(prefix),
+      ...(after !== undefined && { resume: true, after: BigInt(after) }),
+    };
+    for await (const { events } of client.watch(request, { signal })) {
+      for (const { entry, gone } of events) {
+        if (entry === undefined) continue;
+        const [key, revision] = [Buffer.from(entry.key).toString(), Number(entry.revision)];
+        const value = Buffer.from(entry.value).toString();
+        const json = JSON.stringify({ revision, key, ...(gone ? { gone } : { value }) });
+        await out.write(out.isJson ? `${json}\n` : `${revision}\t${key}\t${gone ? "(gone)" : value}\n`);
+      }
+    }
+  },
+});

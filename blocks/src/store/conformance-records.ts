@@ -12,7 +12,7 @@ export interface StoreHarness {
   readonly expiryGrainMs?: number;
 }
 
-export const signal = new AbortController().signal;
+export const signal: AbortSignal = new AbortController().signal;
 export const table = { database: "acme", table: "posts" };
 export const all: StoreQuery = { prefix: "", suffix: "", limit: 0, offset: 0, order: "asc" };
 

@@ -18,7 +18,13 @@ builds=(
 )
 python_packages=(grpcio==1.85.3 protobuf==7.36.2)
 
+# With names, only these are built.
 main() {
+  if (($# > 0)); then
+    local wanted=" $* " chosen=() each
+    for each in "${builds[@]}"; do [[ $wanted != *" ${each%% *} "* ]] || chosen+=("$each"); done
+    builds=("${chosen[@]}")
+  fi
   mkdir -p "$cache/bin" "$cache/modules" "$cache/done"
   exec 9>"$cache/lock"
   flock 9
@@ -110,4 +116,4 @@ retried() {
   return 1
 }
 
-main
+main "$@"

@@ -2,7 +2,7 @@ import { encodeMessage } from "@microts/core/codec";
 import { mapped, type RpcClient } from "@microts/core/rpc";
 import { SubscribeRequestSchema } from "@microts/proto/broker";
 import type { BrokerDriver, BrokerMessage, Subscription } from "./driver.ts";
-import { DeliveryReader, encodePublish, topicHeader } from "./wire.ts";
+import { DeliveryReader, encodePublish } from "./wire.ts";
 
 /** The platform's broker over RPC. Namespaces other than that of the account are for admins and services of `micro`. */
 export class RemoteBroker implements BrokerDriver {
@@ -29,12 +29,8 @@ export class RemoteBroker implements BrokerDriver {
     const wanted = { topic, queue, disconnectWhenSlow: whenSlow === "disconnect", namespace: this.#named(namespace) };
     const request = encodeMessage(SubscribeRequestSchema, wanted, "proto");
     const replies = await this.#rpc.openStream("broker", "Broker.Subscribe", request, { signal });
-    const reader = new DeliveryReader();
-    const read = (bytes: Uint8Array): BrokerMessage => {
-      const { header, body } = reader.read(bytes);
-      return { topic: header[topicHeader] ?? topic, header, body };
-    };
-    return mapped(replies, read, signal);
+    const reader = new DeliveryReader(topic);
+    return mapped(replies, (bytes) => reader.read(bytes), signal);
   }
 
   #named(namespace: string): string {

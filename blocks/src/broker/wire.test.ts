@@ -26,7 +26,7 @@ describe("the broker's own codec", () => {
       fc.property(text, contents, text, (topic, message, namespace) => {
         const wanted = plain(message);
         assert.deepEqual(plain(fromBinary(MessageSchema, encodeDelivery(message, "proto"))), wanted);
-        assert.deepEqual(plain(new DeliveryReader().read(encodeMessage(MessageSchema, message, "proto"))), wanted);
+        assert.deepEqual(plain(new DeliveryReader("t").read(encodeMessage(MessageSchema, message, "proto"))), wanted);
         const request = fromBinary(PublishRequestSchema, encodePublish(topic, message, namespace));
         assert.equal(request.topic, topic);
         assert.equal(request.namespace, namespace);
@@ -60,7 +60,7 @@ describe("the broker's own codec", () => {
     fc.assert(
       fc.property(fc.oneof(fc.uint8Array({ maxLength: 40 }), damaged), (bytes) => {
         assert.deepEqual(
-          read(() => new DeliveryReader().read(bytes)),
+          read(() => new DeliveryReader("t").read(bytes)),
           read(() => fromBinary(MessageSchema, bytes)),
         );
       }),
@@ -80,7 +80,7 @@ describe("the broker's own codec", () => {
     });
     fc.assert(
       fc.property(fc.array(bytes, { maxLength: 8 }), (messages) => {
-        const reader = new DeliveryReader();
+        const reader = new DeliveryReader("t");
         for (const message of messages)
           assert.deepEqual(plain(reader.read(message)), plain(fromBinary(MessageSchema, message)));
       }),

@@ -38,10 +38,18 @@ function writeShared(message: { body: Uint8Array; readonly header: Readonly<Head
 
 /** Reads the messages of one subscription; bodies share memory with the bytes. Messages in a row mostly have the same header: it is read once. */
 export class DeliveryReader {
+  readonly #subscribedTo: string;
   #head: Buffer = Buffer.alloc(0);
   #header: Readonly<Header> = Object.freeze({});
+  #topic: string;
 
-  read(message: Uint8Array): Content {
+  /** `subscribedTo` is the topic of messages that don't say theirs. */
+  constructor(subscribedTo: string) {
+    this.#subscribedTo = subscribedTo;
+    this.#topic = subscribedTo;
+  }
+
+  read(message: Uint8Array): BrokerMessage {
     const bytes = bufferOf(message);
     const size = this.#head.length;
     // Behind the same entries the body alone may follow, or nothing.
@@ -49,16 +57,17 @@ export class DeliveryReader {
       cursor = size + 1;
       const length = readLength(bytes, bytes.length);
       if (length >= 0 && cursor + length === bytes.length)
-        return { header: this.#header, body: bytes.subarray(cursor) };
+        return { topic: this.#topic, header: this.#header, body: bytes.subarray(cursor) };
     }
-    const read = readMessage(bytes, 0, bytes.length);
-    if (read === undefined) return decodeMessage(MessageSchema, bytes, "proto");
+    const { header, body } = readMessage(bytes, 0, bytes.length) ?? decodeMessage(MessageSchema, bytes, "proto");
+    const topic = header[topicHeader] ?? this.#subscribedTo;
     if (headSize >= 0) {
-      this.#header = Object.freeze({ ...read.header });
+      this.#topic = topic;
+      this.#header = Object.freeze({ ...header });
       // Copied: it must not keep the memory of what it came with.
       this.#head = Buffer.from(bytes.subarray(0, headSize));
     }
-    return read;
+    return { topic, header, body };
   }
 
   /** From the end on, where headers differ first. A loop is faster than a native comparison of so few bytes. */
@@ -189,13 +198,18 @@ function readMessage(bytes: Buffer, start: number, end: number): Content | undef
     headSize = bytes[cursor] === 0x12 ? cursor - start : -1;
     const tag = bytes[cursor++];
     const length = readLength(bytes, end);
-    if (length < 0) return undefined;
+    if (length < 0) return nothing();
     if (tag === 0x12) {
       body = bytes.subarray(cursor, cursor + length);
       cursor += length;
-    } else if (tag !== 0x0a || !readEntry(bytes, cursor + length, header)) return undefined;
+    } else if (tag !== 0x0a || !readEntry(bytes, cursor + length, header)) return nothing();
   }
   return { header, body };
+}
+
+/** The general codec reads it, and who knows where its body was. */
+function nothing(): undefined {
+  headSize = -1;
 }
 
 function readEntry(bytes: Buffer, end: number, header: Header): boolean {

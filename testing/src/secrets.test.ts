@@ -172,6 +172,8 @@ describe("secrets in config (CF-01)", { timeout: 180_000 }, () => {
       using database = new DatabaseSync(join(dataDir, "micro.db"), { readOnly: true });
       await backup(database, join(copies, "micro.db"));
     }
+    await server.output("store", "write", "k", "v");
+    await server.output("store", "snapshot", "--destination", join(copies, "micro.snapshot"));
     await server.stop();
     let files = 0;
     for (const folder of [server.home, copies]) {

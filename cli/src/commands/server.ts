@@ -1,8 +1,10 @@
 import type { Platform } from "@microts/platform";
-import { command } from "../command.ts";
+import { command, group } from "../command.ts";
 import { serverFlags, startServer } from "../start-server.ts";
+import { backup } from "./server/backup.ts";
+import { restore } from "./server/restore.ts";
 
-export const server = command({
+const run = command({
   summary: "Run the micro server",
   examples: ["server", "server --api_address :9080 --data_dir ./data"],
   flags: serverFlags,
@@ -14,6 +16,8 @@ export const server = command({
     await stopped(context.signal);
   },
 });
+
+export const server = group("Run the micro server, back it up and restore it", { backup, restore }, run);
 
 interface Urls {
   readonly api: string;

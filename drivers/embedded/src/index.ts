@@ -1,5 +1,13 @@
 export { EmbeddedBlockList } from "./api.ts";
 export { EmbeddedAuth, type EmbeddedAuthOptions } from "./auth.ts";
+export {
+  type BackupOptions,
+  backUp,
+  type Manifest,
+  type Restored,
+  type RestoreOptions,
+  restoreBackup,
+} from "./backup/index.ts";
 export { EmbeddedBlobs, openEmbeddedBlobs } from "./blobs.ts";
 export { EmbeddedBroker } from "./broker.ts";
 export { type Now, steadyClock } from "./clock.ts";

@@ -32,7 +32,7 @@ type Make = (code: ErrorCode, detail: string) => MicroError;
 
 /** What to tell about a file that isn't whole. */
 export function damaged(file: string, problem: string): string {
-  return `${file} is damaged (${problem}): restore it from a backup, or move it away to start empty`;
+  return `${file} is damaged (${problem}): restore a backup with: micro server restore <folder>, or move the file away to start empty`;
 }
 
 /** What a failure of the database means to whoever called, naming the file and what to do. */
@@ -50,7 +50,7 @@ export function errorOfFailure(failure: Failure, file: string): MicroError {
     case logDamaged:
       return error(
         500,
-        `${file}-wal is damaged (${failure.message}): restore a backup, or cut the file to its good bytes with truncate(1) to go on without the rest`,
+        `${file}-wal is damaged (${failure.message}): restore a backup with: micro server restore <folder>, or cut the file to its good bytes with truncate(1) to go on without the rest`,
       );
     case primary.tooBig:
       return error(413, "the record is larger than the database can hold");

@@ -87,6 +87,7 @@ export class ClientConnection extends Connection {
         stream.reset(ErrorCode.protocolError, `malformed response: status ${head.status}`);
       return;
     }
+    this.usefulFrames++;
     stream.hasHeaders = true;
     this.hasAnswered = true;
     stream.expectedBytes = head.contentLength;

@@ -67,10 +67,7 @@ export class ReceivedHeaderBlocks {
     const stream = connection.streams.get(streamId);
     if (stream?.isRemoteEnded) this.#closed.onFrame(streamId, stream, "HEADERS");
     else if (stream === undefined && !connection.isIdleStream(streamId)) this.#onLate(streamId);
-    else {
-      connection.usefulFrames++;
-      connection.onHeaders({ streamId, fields, malformed, isEnd });
-    }
+    else connection.onHeaders({ streamId, fields, malformed, isEnd });
   }
 
   /** Headers on a stream that is over: in order only when this side has reset it while they were on their way. */

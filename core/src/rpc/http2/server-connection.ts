@@ -76,6 +76,7 @@ export class ServerConnection extends Connection {
       this.idle();
       return;
     }
+    this.usefulFrames++;
     this.lastPeerStreamId = streamId;
     this.#open(streamId, fields, malformed, isEnd);
   }

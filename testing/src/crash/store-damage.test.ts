@@ -12,8 +12,8 @@ const signal = new AbortController().signal;
 const table = { database: "acme", table: "posts" };
 const all = { prefix: "", suffix: "", limit: 0, offset: 0, order: "asc" } as const;
 const isNightly = process.env["MICRO_NIGHTLY"] !== undefined;
-const flips = isNightly ? 400 : 30;
-const cuts = isNightly ? 200 : 20;
+const flips = isNightly ? 400 : 20;
+const cuts = isNightly ? 200 : 10;
 const seed = crashSeed();
 
 type Contents = ReadonlyMap<string, string>;

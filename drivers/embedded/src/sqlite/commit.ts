@@ -1,12 +1,9 @@
 import type { StatementSync } from "node:sqlite";
 import { type Connection, failureOf } from "./connection.ts";
-import { isDiskFailure } from "./failure.ts";
 import type { Failure, NumberedStatement, Outcome } from "./protocol.ts";
+import { isDiskFailure, isFullDisk } from "./result-codes.ts";
 
 type Job = readonly NumberedStatement[];
-
-/** Primary result code of SQLite. */
-const full = 13;
 
 /** A transaction that ended without effect: by one of its jobs, or at its beginning or end. */
 interface Undone {
@@ -36,7 +33,7 @@ export class Committer {
     if (failure !== undefined) return jobs.map(() => ({ failure }));
     // Without savepoints first, for almost always nothing fails.
     let plain = this.#transaction(jobs, (job) => this.#plain(job));
-    if (!Array.isArray(plain) && isFull(plain) && this.#emptyLog())
+    if (!Array.isArray(plain) && isFullDisk(plain.failure) && this.#emptyLog())
       plain = this.#transaction(jobs, (job) => this.#plain(job));
     if (Array.isArray(plain)) return plain;
     if (!isRetryable(plain)) return this.#failed(jobs, plain);
@@ -90,7 +87,7 @@ export class Committer {
 
   #failed(jobs: readonly Job[], { failure }: Undone): readonly Outcome[] {
     // Smaller transactions may fit on a disk that is full for a large one.
-    if (isFull({ failure }) && jobs.length > 1) return jobs.flatMap((job) => this.run([job]));
+    if (isFullDisk(failure) && jobs.length > 1) return jobs.flatMap((job) => this.run([job]));
     return jobs.map(() => ({ failure }));
   }
 
@@ -106,11 +103,7 @@ export class Committer {
   }
 }
 
-function isFull({ failure }: Pick<Undone, "failure">): boolean {
-  return (failure.code & 0xff) === full;
-}
-
 /** Whether the jobs should be tried again behind savepoints. */
 function isRetryable({ failure, isByJob }: Undone): boolean {
-  return isByJob && !isDiskFailure(failure) && !isFull({ failure });
+  return isByJob && !isDiskFailure(failure) && !isFullDisk(failure);
 }

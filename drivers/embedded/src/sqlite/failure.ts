@@ -1,32 +1,6 @@
 import { type ErrorCode, MicroError } from "@microts/core";
 import { type Failure, logDamaged, resultTooLarge, schemaTooNew } from "./protocol.ts";
-
-/** Primary result codes (sqlite.org/rescode.html). */
-const primary = {
-  busy: 5,
-  readOnly: 8,
-  io: 10,
-  corrupt: 11,
-  full: 13,
-  cannotOpen: 14,
-  tooBig: 18,
-  notADatabase: 26,
-} as const;
-
-/** Extended codes of `io`: the index beside the log could not grow, which on Linux is a full disk. */
-const indexCantGrow: readonly number[] = [io(19), io(21)];
-
-function io(detail: number): number {
-  return primary.io | (detail << 8);
-}
-
-/**
- * Whether the disk itself failed to write or to sync. What it says after that can't be believed: the system counts the data as written although it
- * isn't, and the next sync succeeds.
- */
-export function isDiskFailure({ code }: Failure): boolean {
-  return code > 0 && (code & 0xff) === primary.io && !indexCantGrow.includes(code);
-}
+import { isDiskFailure, primary } from "./result-codes.ts";
 
 type Make = (code: ErrorCode, detail: string) => MicroError;
 

@@ -101,12 +101,13 @@ export function migrate(database: DatabaseSync, to = schemaVersion): boolean {
   const row = database.prepare("PRAGMA user_version").get();
   const version = Number(row?.["user_version"] ?? 0);
   if (version > to) return false;
-  for (const [index, migration] of migrations.entries()) {
-    if (index < version || index >= to) continue;
-    database.exec("BEGIN IMMEDIATE");
+  if (version === to) return true;
+  // All at once: a file is never between two versions, and a new one is on the disk with one sync.
+  database.exec("BEGIN IMMEDIATE");
+  for (const migration of migrations.slice(version, to)) {
     if (typeof migration === "string") database.exec(migration);
     else migration(database);
-    database.exec(`PRAGMA user_version = ${index + 1}; COMMIT;`);
   }
+  database.exec(`PRAGMA user_version = ${to}; COMMIT;`);
   return true;
 }

@@ -14,6 +14,7 @@ import {
   schemaTooNew,
   type ThreadData,
 } from "./protocol.ts";
+import { primary } from "./result-codes.ts";
 import { migrate, schemaVersion } from "./schema.ts";
 
 const { file, role, maxResultBytes } = workerData as ThreadData;
@@ -118,13 +119,29 @@ function pragma(name: string): number {
 
 function check(queries: readonly string[]): string[] {
   const { database } = connection;
-  const rows = database.prepare(`PRAGMA integrity_check(${toldProblems})`).all();
-  const problems = rows.map((row) => String(row["integrity_check"])).filter((problem) => problem !== "ok");
+  const problems = problemsOf(() => {
+    const rows = database.prepare(`PRAGMA integrity_check(${toldProblems})`).all();
+    return rows.map((row) => String(row["integrity_check"])).filter((problem) => problem !== "ok");
+  });
   for (const query of queries) {
-    for (const row of database.prepare(`${query} LIMIT ${toldProblems}`).iterate())
-      problems.push(String(Object.values(row)[0]));
+    const found = problemsOf(() => {
+      const rows = database.prepare(`${query} LIMIT ${toldProblems}`).all();
+      return rows.map((row) => String(Object.values(row)[0]));
+    });
+    problems.push(...found);
   }
   return problems;
+}
+
+/** What a check finds. Damage that keeps it from ending is a finding too. */
+function problemsOf(find: () => string[]): string[] {
+  try {
+    return find();
+  } catch (error) {
+    const { code, message } = failureOf(error);
+    if ((code & 0xff) !== primary.corrupt) throw error;
+    return [message];
+  }
 }
 
 function transferable(reply: Reply): ArrayBuffer[] {

@@ -33,7 +33,9 @@ export class TokenVerifier {
     const token = tokenOf(authorization);
     const account = this.inspect(token);
     const entry = this.#cache.get(token);
-    if (entry !== undefined) keep(this.#headers, authorization, entry, this.#capacity);
+    // A header may be padded at will; only the plain form is worth its memory.
+    if (entry !== undefined && authorization.length === "Bearer ".length + token.length)
+      keep(this.#headers, authorization, entry, this.#capacity);
     return account;
   }
 

@@ -133,7 +133,7 @@ function pushMetadata(fields: string[], metadata: Metadata): void {
     else if (!sendable.test(value)) pushOddValue(fields, known.name, value);
     else if (known.name !== undefined) {
       // A long value is mostly the same token again.
-      if (known.name === key && value.length > 40) known.lastSent = value;
+      if (known.name === key && value.length > 40 && value.length <= longestKept) known.lastSent = value;
       fields.push(known.name, value);
     }
   }
@@ -154,6 +154,8 @@ function pushOddValue(fields: string[], name: string | undefined, value: string)
 /** Keys seen before, so that each is looked at once; bounded, since callers choose them. */
 const knownNames = new Map<string, KnownName>();
 const maxKnownNames = 2000;
+/** Of a name, and of a value that is kept with it. */
+const longestKept = 4096;
 
 interface KnownName {
   /** The key as a header name; undefined for a reserved or malformed one. */
@@ -168,7 +170,7 @@ function knownName(key: string): KnownName {
   const name = key.toLowerCase();
   const added: KnownName = { name: isMetadataKey(name) ? name : undefined, lastSent: undefined };
   if (knownNames.size >= maxKnownNames) knownNames.clear();
-  knownNames.set(key, added);
+  if (key.length <= longestKept) knownNames.set(key, added);
   return added;
 }
 

@@ -207,22 +207,29 @@ export class RpcClient implements AsyncDisposable {
 
 /** `/service.Handler/Method` (wire §2.1). */
 export function pathOf(service: string, endpoint: string): string {
-  let paths = knownPaths.get(endpoint);
-  const known = paths?.get(service);
+  const known = knownPaths.get(endpoint)?.get(service);
   if (known !== undefined) return known;
   const path = joinPath(service, endpoint);
-  if (paths === undefined || paths.size >= maxKnownPaths) {
-    if (knownPaths.size >= maxKnownPaths) knownPaths.clear();
-    paths = new Map();
-    knownPaths.set(endpoint, paths);
-  }
-  paths.set(service, path);
+  if (path.length <= longestKnownPath) rememberPath(service, endpoint, path);
   return path;
 }
 
-/** Paths by endpoint and service: one text for all calls is also found faster in the header table. */
+function rememberPath(service: string, endpoint: string, path: string): void {
+  if (knownPathCount >= maxKnownPaths) {
+    knownPaths.clear();
+    knownPathCount = 0;
+  }
+  knownPathCount++;
+  const paths = knownPaths.get(endpoint);
+  if (paths === undefined) knownPaths.set(endpoint, new Map([[service, path]]));
+  else paths.set(service, path);
+}
+
+/** Paths by endpoint and service: one text for all calls is also found faster in the header table. Bounded, since a gateway's callers choose them. */
 const knownPaths = new Map<string, Map<string, string>>();
-const maxKnownPaths = 1000;
+let knownPathCount = 0;
+const maxKnownPaths = 2000;
+const longestKnownPath = 200;
 
 function joinPath(service: string, endpoint: string): string {
   const dot = endpoint.indexOf(".");

@@ -7,11 +7,14 @@ import { before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import type { NewEvent } from "@microts/blocks/events";
 import { EmbeddedEvents, openEmbeddedStore } from "@microts/driver-embedded";
+import { installed } from "../referees/referee.ts";
 import { EventsHistory, type EventsNote } from "./events-history.ts";
 import { LoopDisk } from "./loop-disk.ts";
 import { CrashProgram } from "./program.ts";
 import { crashRounds } from "./rounds.ts";
 import { crashSeed } from "./seed.ts";
+
+const strace = installed("strace", "strace");
 
 const run = promisify(execFile);
 const signal = new AbortController().signal;
@@ -117,20 +120,13 @@ describe("streams on a disk that fails", () => {
     await second.events.publish("acme", "t", event(500), signal);
   });
 
-  it("sync the disk before each acknowledgement (EV-15)", async (t) => {
-    if (
-      await run("strace", ["-V"]).then(
-        () => false,
-        () => true,
-      )
-    )
-      return t.skip("needs strace");
+  it("sync the disk before each acknowledgement (EV-15)", { skip: strace.skip }, async () => {
     const folder = await mkdtemp(join(tmpdir(), "micro-strace-"));
     try {
       const trace = join(folder, "trace");
       const publisher = new URL("events-publisher.ts", import.meta.url);
       const program = ["-f", "-qq", "-e", "trace=fsync,fdatasync,write", "-o", trace, process.execPath];
-      await run("strace", [...program, publisher.pathname, join(folder, "data")]);
+      await run(strace.path, [...program, publisher.pathname, join(folder, "data")]);
       const lines = (await readFile(trace, "utf8")).split("\n");
       let synced = false;
       let acknowledged = 0;

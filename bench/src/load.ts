@@ -1,4 +1,5 @@
 import { createHistogram } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Sample } from "./row.ts";
 
 /** No load makes more calls than this, however fast the server. */
@@ -30,4 +31,30 @@ export async function closedLoop(
   signal.throwIfAborted();
   const value = calls / ((performance.now() - startedMs) / 1000);
   return { value, p50Ms: latencies.percentile(50) / 1000, p99Ms: latencies.percentile(99) / 1000 };
+}
+
+/**
+ * Begins a call every `1 / rate` seconds for `ms` milliseconds, whatever became of those before: a slow answer doesn't keep later calls from
+ * being made, and from being seen to be slow. The value is the 99th percentile of the time from a call's beginning to its answer.
+ */
+export async function openLoop(
+  call: () => Promise<void>,
+  { rate, ms, signal }: { rate: number; ms: number; signal: AbortSignal },
+): Promise<Sample> {
+  const latencies = createHistogram();
+  const startedMs = performance.now();
+  const timed = async () => {
+    const beganMs = performance.now();
+    await call();
+    latencies.record(Math.max(1, Math.round((performance.now() - beganMs) * 1000)));
+  };
+  const calls: Promise<void>[] = [];
+  for (const total = Math.floor((ms * rate) / 1000); calls.length < total; ) {
+    const due = Math.floor(((performance.now() - startedMs) * rate) / 1000);
+    while (calls.length < Math.min(due, total)) calls.push(timed());
+    await delay(1, undefined, { signal });
+  }
+  await Promise.all(calls);
+  const p99Ms = latencies.percentile(99) / 1000;
+  return { value: p99Ms, p50Ms: latencies.percentile(50) / 1000, p99Ms };
 }

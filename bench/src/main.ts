@@ -5,6 +5,8 @@ import { describeMachine } from "./machine.ts";
 import type { Row } from "./row.ts";
 import { events } from "./rows/events.ts";
 import { gateway } from "./rows/gateway.ts";
+import { gatewayUnderWrites } from "./rows/gateway-under-writes.ts";
+import { growth } from "./rows/growth.ts";
 import { h2load } from "./rows/h2load.ts";
 import { many } from "./rows/many.ts";
 import { proxy } from "./rows/proxy.ts";
@@ -15,7 +17,19 @@ import { unary } from "./rows/unary.ts";
 import { type Result, runRow } from "./run.ts";
 import { renderRow } from "./table.ts";
 
-const rows: readonly Row[] = [unary, h2load, ...streams, ...many, proxy, ...gateway, ...store, ...events, ...server];
+const rows: readonly Row[] = [
+  unary,
+  h2load,
+  ...streams,
+  ...many,
+  proxy,
+  ...gateway,
+  gatewayUnderWrites,
+  ...store,
+  ...events,
+  ...growth,
+  ...server,
+];
 
 process.on("uncaughtException", (error) => {
   process.stderr.write(`${error.message}\n`);

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { credentialsPath } from "@microts/core";
@@ -77,9 +78,15 @@ export class MicroServer implements AsyncDisposable {
   }
 }
 
-/** Starts it and resolves when it is ready. */
-export async function startMicroServer(bench: Bench, name: string): Promise<MicroServer> {
-  const server = new MicroServer(bench, name, await bench.newFolder(`home-${name}`), true);
+/** Starts it and resolves when it is ready. Its data directory can be filled before. */
+export async function startMicroServer(
+  bench: Bench,
+  name: string,
+  fill?: (dataDir: string) => Promise<void>,
+): Promise<MicroServer> {
+  const home = await bench.newFolder(`home-${name}`);
+  await fill?.(join(home, "server"));
+  const server = new MicroServer(bench, name, home, true);
   await server.ready();
   return server;
 }

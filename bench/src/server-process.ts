@@ -2,6 +2,7 @@ import { type ChildProcess, fork, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Costs } from "./profile.ts";
 
 export interface ServerProcessOptions {
@@ -14,6 +15,10 @@ export interface ServerProcessOptions {
 
 const graceMs = 10_000;
 const outputKept = 10_000;
+const settledMs = 1_500;
+const settledShare = 0.05;
+/** Linux tells times of processes in hundredths of a second on every machine that Node.js runs on. */
+const clockTicks = 100;
 const profiler = new URL("./profiled.ts", import.meta.url).href;
 
 /** A Node.js process that the bench started and ends, by its id. */
@@ -49,6 +54,22 @@ export class ServerProcess implements AsyncDisposable {
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1]) / 1024;
   }
 
+  /** Resolves when it has done next to nothing for a while, whatever it did after its start. */
+  async settled(signal: AbortSignal): Promise<void> {
+    for (let busyMs = Number.POSITIVE_INFINITY; busyMs > settledMs * settledShare; ) {
+      const before = await this.#cpuMs();
+      await delay(settledMs, undefined, { signal });
+      busyMs = (await this.#cpuMs()) - before;
+    }
+  }
+
+  async #cpuMs(): Promise<number> {
+    const text = await readFile(`/proc/${this.#process.pid}/stat`, "utf8");
+    // After the name in brackets, which may have anything in it: the state is the third field, the times are the 14th and 15th.
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * (1000 / clockTicks);
+  }
+
   /** The next message it sends. */
   async message(): Promise<unknown> {
     const [message] = await this.#unlessEnded(once(this.#process, "message"));
@@ -65,13 +86,17 @@ export class ServerProcess implements AsyncDisposable {
     }
   }
 
+  send(message: string): void {
+    this.#process.send(message);
+  }
+
   startProfile(): void {
-    this.#process.send("start profile");
+    this.send("start profile");
   }
 
   async stopProfile(): Promise<Costs> {
     const answer = this.message();
-    this.#process.send("stop profile");
+    this.send("stop profile");
     return (await answer) as Costs;
   }
 

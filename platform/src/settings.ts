@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { homeDir, isOrigin, type LogLevel, logLevels, MicroError } from "@microts/core";
 import { parseAddress } from "@microts/core/rpc";
-import { parseRootKeys } from "@microts/driver-embedded";
+import { type GivenRootKeys, parseRootKeys } from "@microts/driver-embedded";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -21,8 +21,8 @@ export interface Settings {
   readonly dataDir: string;
   /** The admin's password at the first start; a random one when undefined. */
   readonly adminPassword: string | undefined;
-  /** Keys of 32 bytes for the secrets in config, the one in use first; from a file in the data directory when undefined. */
-  readonly configKeys: readonly Uint8Array[] | undefined;
+  /** Root keys of the secrets in config; those of a file in the data directory when undefined. */
+  readonly configKeys: GivenRootKeys | undefined;
   /** Origins whose pages may call the gateway with credentials. */
   readonly corsOrigins: readonly string[];
   /** Origins whose pages may call the proxy over gRPC-Web; `*` for all. */
@@ -35,7 +35,10 @@ export interface Settings {
 /** Variables that no other process may see. */
 export const secretSettings = ["MICRO_ADMIN_PASSWORD", "MICRO_CONFIG_SECRET_KEY"] as const;
 
-/** Reads the environment, with flags winning over it. Throws one 400 that lists every mistake. */
+/**
+ * Reads the environment, with flags winning over it. Throws one 400 that lists every mistake; a wrong `MICRO_CONFIG_SECRET_KEY` is none: it seals secrets,
+ * and the rest of the server works.
+ */
 export function parseSettings(env: Env, flags: Env = {}): Settings {
   const mistakes: string[] = [];
   const text = (name: string, flag?: string) =>
@@ -56,12 +59,6 @@ export function parseSettings(env: Env, flags: Env = {}): Settings {
   const logLevel = logLevels.find((known) => known === level);
   if (logLevel === undefined) mistakes.push(`MICRO_LOG_LEVEL is "${level}", not one of ${logLevels.join(", ")}`);
   const key = text("MICRO_CONFIG_SECRET_KEY");
-  let configKeys: readonly Uint8Array[] | undefined;
-  try {
-    if (key !== undefined) configKeys = parseRootKeys(key);
-  } catch (error) {
-    mistakes.push(MicroError.from(error, "settings").detail);
-  }
   const proxyCorsOrigins = list(text("MICRO_PROXY_CORS_ORIGINS"));
   for (const origin of proxyCorsOrigins)
     if (origin !== "*" && !isOrigin(origin))
@@ -77,7 +74,7 @@ export function parseSettings(env: Env, flags: Env = {}): Settings {
     home,
     dataDir: text("MICRO_DATA_DIR", "data_dir") ?? join(home, "server"),
     adminPassword: text("MICRO_ADMIN_PASSWORD"),
-    configKeys,
+    configKeys: key === undefined ? undefined : parseRootKeys(key),
     corsOrigins: list(text("MICRO_API_CORS_ORIGINS")),
     proxyCorsOrigins,
     logLevel: logLevel ?? "info",

@@ -77,6 +77,11 @@ export class Config implements AsyncDisposable {
     return this.#driver.rotate(signal);
   }
 
+  /** Why secrets of the namespace can be neither set nor read, and what mends it; undefined when they can. */
+  async sealed(options: ConfigCallOptions = {}): Promise<string | undefined> {
+    return this.#driver.sealed(namespaceOf(options, "config.Config.Sealed"), options.signal ?? never);
+  }
+
   /** Closes the driver. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#driver[Symbol.asyncDispose]();

@@ -1,4 +1,5 @@
-import { equal, rejects } from "node:assert/strict";
+import { equal, match, rejects } from "node:assert/strict";
+import type { MicroError } from "@microts/core";
 import { rotationTests, watchTests } from "./conformance-live.ts";
 import type { ConfigDriver, Json } from "./driver.ts";
 
@@ -7,6 +8,8 @@ type Test = (name: string, run: () => Promise<void>) => unknown;
 export interface ConfigHarness {
   /** An empty driver of its own, with a key for secrets. */
   open(): Promise<ConfigDriver>;
+  /** The same without a key for secrets. */
+  openSealed(): Promise<ConfigDriver>;
 }
 
 const signal = new AbortController().signal;
@@ -27,6 +30,32 @@ export function configConformance(test: Test, harness: ConfigHarness): void {
   secretTests(test, harness);
   watchTests(test, harness.open);
   rotationTests(test, harness.open);
+  sealTests(test, harness);
+}
+
+function sealTests(test: Test, { open, openSealed }: ConfigHarness): void {
+  test("isn't sealed with a key, and says so (CF-02)", async () => {
+    await using driver = await open();
+    equal(await driver.sealed("acme", signal), undefined);
+    await set(driver, ["pw"], "hunter2", true);
+    equal(await driver.sealed("acme", signal), undefined);
+  });
+
+  test("is sealed without a key: every use of a secret is a 412 with what mends it, and nothing else is hurt (CF-02)", async () => {
+    await using driver = await openSealed();
+    const reason = await driver.sealed("acme", signal);
+    match(reason ?? "", /MICRO_CONFIG_SECRET_KEY/);
+    const sealed = ({ code, detail }: MicroError) => code === 412 && detail.includes(reason ?? "?");
+    await set(driver, ["plain"], 1);
+    await rejects(set(driver, ["pw"], "hunter2", true), sealed);
+    await rejects(set(driver, ["plain"], "hunter2", true), sealed);
+    await rejects(async () => {
+      for await (const _ of await driver.rotate(signal));
+    }, sealed);
+    await reads(driver, [], { plain: 1 }, true);
+    await driver.delete("acme", ["plain"], signal);
+    await reads(driver, [], {});
+  });
 }
 
 function readTests(test: Test, { open }: ConfigHarness): void {

@@ -47,4 +47,10 @@ export interface ConfigDriver extends AsyncDisposable {
    * runs.
    */
   rotate(signal: AbortSignal): Promise<AsyncIterable<RotationProgress>>;
+
+  /**
+   * Why secrets of the namespace are sealed (they can be neither set nor read: both throw 412) and what mends it; undefined when they aren't. They are when the
+   * key that they need isn't there, or when none is there at all. What isn't secret works as ever.
+   */
+  sealed(namespace: string, signal: AbortSignal): Promise<string | undefined>;
 }

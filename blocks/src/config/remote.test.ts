@@ -8,9 +8,9 @@ import { configConformance } from "./conformance.ts";
 import { RemoteConfig } from "./remote.ts";
 import { configMethods } from "./service.ts";
 
-async function open() {
+async function open(keys = [randomBytes(32)]) {
   const store = await openEmbeddedStore();
-  const config = new Config(new EmbeddedConfig({ store, rootKeys: givenRootKeys([randomBytes(32)]) }));
+  const config = new Config(new EmbeddedConfig({ store, rootKeys: givenRootKeys(keys) }));
   const served = await serveMethods("config", configMethods(config), { account: testAdmin });
   const remote = new RemoteConfig(served.rpc);
   remote[Symbol.asyncDispose] = async () => {
@@ -21,7 +21,7 @@ async function open() {
 }
 
 describe("RemoteConfig", () => {
-  configConformance(it, { open });
+  configConformance(it, { open: () => open(), openSealed: () => open([]) });
 
   // Nightly, since a busy machine is slower than any push.
   const skip = process.env["MICRO_NIGHTLY"] === undefined && "nightly";

@@ -65,6 +65,11 @@ export class RemoteConfig implements ConfigDriver {
     return openStream(Config.method.rotate, this.#rpc, "config", {}, { signal });
   }
 
+  async sealed(namespace: string, signal: AbortSignal): Promise<string | undefined> {
+    const { reason } = await this.#config.sealed({ namespace }, { signal });
+    return reason || undefined;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {}
 
   async #read(

@@ -65,6 +65,10 @@ export function configMethods(config: Config, log: Log = silent): Method[] {
       audit.changed("Rotate", access);
       return steps(progress);
     },
+    async sealed({ namespace: named }, { account, signal }) {
+      const { namespace } = admitted("Sealed", account, named, "");
+      return { reason: (await config.sealed({ namespace, signal })) ?? "" };
+    },
   });
 }
 

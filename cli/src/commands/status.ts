@@ -1,5 +1,7 @@
+import { MicroError } from "@microts/core";
 import type { Service } from "@microts/proto/runtime";
 import { command } from "../command.ts";
+import type { Context } from "../context.ts";
 import { runtimeClient } from "../deploy.ts";
 import { formatElapsed } from "../duration.ts";
 import { serviceRef } from "../service-ref.ts";
@@ -29,8 +31,23 @@ export const status = command({
     );
     const sorted = services.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
     await out.result(sorted.map(jsonRow), sorted.length === 0 ? "" : tabTable([header, ...sorted.map(textRow)]));
+    const sealed = await sealReason(context, namespace);
+    if (sealed !== "") out.warn(`Secrets in config are sealed: ${sealed}`);
   },
 });
+
+/** Why secrets of the namespace can't be used; empty when they can, or when whoever asks isn't told. */
+async function sealReason({ session, signal }: Context, namespace: string): Promise<string> {
+  const { Config } = await import("@microts/proto/config");
+  const config = await session.client(Config, "config");
+  try {
+    return (await config.sealed({ namespace }, { signal })).reason;
+  } catch (error) {
+    // Someone who may see services needn't be an admin, and the server may be one of Micro v3.
+    if (error instanceof MicroError && error.code !== 499) return "";
+    throw error;
+  }
+}
 
 const header = ["NAME", "VERSION", "SOURCE", "STATUS", "BUILD", "UPDATED", "METADATA"];
 

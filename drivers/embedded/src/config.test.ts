@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { platformDatabase, type StoreDriver } from "@microts/blocks/store";
 import { configConformance } from "../../../blocks/src/config/conformance.ts";
-import { givenRootKeys } from "./config/root-keys.ts";
+import { type GivenRootKeys, givenRootKeys, parseRootKeys, type RootKeys } from "./config/root-keys.ts";
 import { EmbeddedConfig, openEmbeddedConfig } from "./config.ts";
 import { openEmbeddedStore } from "./store.ts";
 
@@ -30,26 +30,22 @@ async function putDocument(store: StoreDriver, namespace: string, text: string):
 }
 
 describe("EmbeddedConfig in memory", () => {
-  configConformance(it, {
-    open: async () => {
-      const stack = new AsyncDisposableStack();
-      const store = stack.use(await openEmbeddedStore());
-      const config = new EmbeddedConfig({ store, rootKeys: key() });
-      return closingWith(config, stack);
-    },
-  });
+  const open = async (rootKeys: RootKeys) => {
+    const stack = new AsyncDisposableStack();
+    const store = stack.use(await openEmbeddedStore());
+    return closingWith(new EmbeddedConfig({ store, rootKeys }), stack);
+  };
+  configConformance(it, { open: () => open(key()), openSealed: () => open(givenRootKeys([])) });
 });
 
 describe("EmbeddedConfig on disk", () => {
-  configConformance(it, {
-    open: async () => {
-      const stack = new AsyncDisposableStack();
-      const dataDir = await mkdtemp(join(folder, "disk-"));
-      const store = stack.use(await openEmbeddedStore({ dataDir }));
-      const config = await openEmbeddedConfig({ store, dataDir, rootKeys: undefined });
-      return closingWith(config, stack);
-    },
-  });
+  const open = async (rootKeys?: GivenRootKeys) => {
+    const stack = new AsyncDisposableStack();
+    const dataDir = await mkdtemp(join(folder, "disk-"));
+    const store = stack.use(await openEmbeddedStore({ dataDir }));
+    return closingWith(await openEmbeddedConfig({ store, dataDir, rootKeys }), stack);
+  };
+  configConformance(it, { open: () => open(), openSealed: () => open(parseRootKeys("short")) });
 });
 
 /** Closes the config, and then what it stands on. */
@@ -119,6 +115,30 @@ describe("EmbeddedConfig", () => {
     await config.delete("acme", ["pw"], signal);
     await config.set("acme", ["other"], "x", true, signal);
     assert.equal(await config.get("acme", ["other"], true, signal), "x");
+  });
+
+  it("takes a key that opens no namespace's secrets for a wrong one, and one that opens some for the right one (CF-02)", async () => {
+    await using store = await openEmbeddedStore();
+    const right = givenRootKeys([randomBytes(32)]);
+    const wrong = key();
+    await new EmbeddedConfig({ store, rootKeys: right }).set("acme", ["pw"], "lost", true, signal);
+    {
+      await using config = new EmbeddedConfig({ store, rootKeys: wrong });
+      const reason = (await config.sealed("other", signal)) ?? "";
+      assert.match(reason, /behind its own in MICRO_CONFIG_SECRET_KEY/);
+      await assert.rejects(config.set("other", ["pw"], "x", true, signal), { code: 412 });
+      await config.delete("acme", ["pw"], signal);
+      await config.set("other", ["pw"], "x", true, signal);
+      assert.equal(await config.sealed("other", signal), undefined);
+    }
+    {
+      await using config = new EmbeddedConfig({ store, rootKeys: wrong });
+      for await (const { sealed } of await config.rotate(signal)) assert.deepEqual(sealed, []);
+      await config.set("acme", ["pw"], "mine", true, signal);
+    }
+    await new EmbeddedConfig({ store, rootKeys: wrong }).set("third", ["pw"], "x", true, signal);
+    await using config = new EmbeddedConfig({ store, rootKeys: right });
+    assert.ok(await config.sealed("acme", signal));
   });
 
   it("opens no secret that was moved to another path, namespace or version (CF-03)", async () => {

@@ -9,12 +9,12 @@ import {
   jsonOf,
   nodeAt,
   type SealedLeaf,
-  secretsOf,
   setAt,
 } from "./config/document.ts";
 import { type DataKeys, Keyring } from "./config/keyring.ts";
-import { openRootKeys, type RootKeys } from "./config/root-keys.ts";
+import { type GivenRootKeys, openRootKeys, type RootKeys } from "./config/root-keys.ts";
 import { Rotations } from "./config/rotations.ts";
+import { Seal } from "./config/seal.ts";
 import { damaged, openSecret, StaleKeys, sealSecret } from "./config/secrets.ts";
 import { ConfigTables } from "./config/tables.ts";
 import { ConfigWatchers } from "./config/watchers.ts";
@@ -30,8 +30,8 @@ export interface EmbeddedConfigOptions {
 export interface OpenConfigOptions {
   readonly store: StoreDriver;
   readonly dataDir: string;
-  /** Root keys from the setting, the one in use first; undefined takes those of the key file. */
-  readonly rootKeys: readonly Uint8Array[] | undefined;
+  /** Root keys from the setting; undefined takes those of the key file. */
+  readonly rootKeys: GivenRootKeys | undefined;
   readonly log?: Log | undefined;
 }
 
@@ -61,6 +61,7 @@ export class EmbeddedConfig implements ConfigDriver {
   readonly #tables: ConfigTables;
   readonly #keyring: Keyring;
   readonly #rotations: Rotations;
+  readonly #seal: Seal;
   readonly #mutex = new KeyedMutex();
   readonly #watchers = new ConfigWatchers();
   readonly #closing = new AbortController();
@@ -70,6 +71,7 @@ export class EmbeddedConfig implements ConfigDriver {
     const keyring = new Keyring(tables, roots);
     this.#tables = tables;
     this.#keyring = keyring;
+    this.#seal = new Seal(tables, roots, keyring);
     this.#rotations = new Rotations({ tables, roots, keyring, mutex: this.#mutex }, log);
   }
 
@@ -126,7 +128,7 @@ export class EmbeddedConfig implements ConfigDriver {
       const root = (await this.#tables.document(namespace, never)) ?? emptyNode();
       const version = (root.r ?? 0) + 1;
       root.r = version;
-      const leaf = secret ? await this.#sealer(namespace, root, version) : (json: Json): ConfigNode => ({ v: json });
+      const leaf = secret ? await this.#sealer(namespace, version) : (json: Json): ConfigNode => ({ v: json });
       setAt(root, path, value, leaf);
       await this.#tables.writeDocument(namespace, root);
       await this.#changed(namespace, path, root);
@@ -152,7 +154,14 @@ export class EmbeddedConfig implements ConfigDriver {
     return this.#rotations.begin(signal);
   }
 
-  /** Ends a rotation that an earlier process began, and wraps with the root key in use what is wrapped with another. Errors are logged. */
+  async sealed(namespace: string, signal: AbortSignal): Promise<string | undefined> {
+    return this.#seal.reason(namespace, await this.#keyring.load(namespace, signal));
+  }
+
+  /**
+   * Ends a rotation that an earlier process began, and wraps with the root key in use what is wrapped with another. Errors are logged, and so is what is
+   * sealed.
+   */
   resume(): void {
     this.#rotations.resume();
   }
@@ -168,20 +177,12 @@ export class EmbeddedConfig implements ConfigDriver {
     this.#watchers.changed(namespace, path, root, await this.#keyring.keys(namespace, never));
   }
 
-  /** Makes leaves of secrets. Throws 412 when the namespace has secrets that can't be opened: a second key beside a lost one would hide the loss. */
-  async #sealer(
-    namespace: string,
-    root: ConfigObject,
-    version: number,
-  ): Promise<(json: Json, at: readonly string[]) => ConfigNode> {
-    let keys = await this.#keyring.load(namespace, never);
-    this.#keyring.rootKey();
-    if (keys.record === undefined) keys = await this.#keyring.begin(namespace);
-    else if (keys.isSealed) {
-      if (!secretsOf(root).next().done) throw this.#keyring.sealed("config.Config.Set");
-      keys = await this.#keyring.begin(namespace);
-    }
-    const { current } = keys;
+  /** Makes leaves of secrets. Throws 412 while they are sealed: a second key beside a lost one would hide the loss. */
+  async #sealer(namespace: string, version: number): Promise<(json: Json, at: readonly string[]) => ConfigNode> {
+    const found = await this.#keyring.load(namespace, never);
+    await this.#seal.check(namespace, found, "config.Config.Set");
+    const isUsable = found.current !== undefined && !found.isSealed;
+    const { current } = isUsable ? found : await this.#keyring.begin(namespace);
     if (current === undefined) throw this.#keyring.sealed("config.Config.Set");
     return (json, at) => sealSecret(current, namespace, at, JSON.stringify(json), version);
   }

@@ -11,7 +11,7 @@ export {
 export { EmbeddedBlobs, openEmbeddedBlobs } from "./blobs.ts";
 export { EmbeddedBroker } from "./broker.ts";
 export { type Now, steadyClock } from "./clock.ts";
-export { givenRootKeys, parseRootKeys, type RootKeys } from "./config/root-keys.ts";
+export { type GivenRootKeys, givenRootKeys, parseRootKeys, type RootKeys } from "./config/root-keys.ts";
 export { EmbeddedConfig, type EmbeddedConfigOptions, type OpenConfigOptions, openEmbeddedConfig } from "./config.ts";
 export { EmbeddedEvents, type EmbeddedEventsOptions } from "./events/events.ts";
 export { EmbeddedNetwork } from "./network.ts";

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file config/config.proto.
  */
 export const file_config_config: GenFile = /*@__PURE__*/
-  fileDesc("ChNjb25maWcvY29uZmlnLnByb3RvEgZjb25maWciJQoFVmFsdWUSDAoEZGF0YRgBIAEoCRIOCgZmb3JtYXQYAiABKAkiGQoHT3B0aW9ucxIOCgZzZWNyZXQYASABKAgibQoKU2V0UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCRIcCgV2YWx1ZRgDIAEoCzINLmNvbmZpZy5WYWx1ZRIgCgdvcHRpb25zGAQgASgLMg8uY29uZmlnLk9wdGlvbnMiDQoLU2V0UmVzcG9uc2UiMAoNRGVsZXRlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCSIQCg5EZWxldGVSZXNwb25zZSJPCgpHZXRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRwYXRoGAIgASgJEiAKB29wdGlvbnMYAyABKAsyDy5jb25maWcuT3B0aW9ucyIrCgtHZXRSZXNwb25zZRIcCgV2YWx1ZRgBIAEoCzINLmNvbmZpZy5WYWx1ZSIuCgtSZWFkUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCSIuCgxSZWFkUmVzcG9uc2USHgoGY2hhbmdlGAEgASgLMg4uY29uZmlnLkNoYW5nZSJPCgZDaGFuZ2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBHBhdGgYAiABKAkSJAoJY2hhbmdlU2V0GAMgASgLMhEuY29uZmlnLkNoYW5nZVNldCJeCglDaGFuZ2VTZXQSDAoEZGF0YRgBIAEoCRIQCghjaGVja3N1bRgCIAEoCRIOCgZmb3JtYXQYAyABKAkSDgoGc291cmNlGAQgASgJEhEKCXRpbWVzdGFtcBgFIAEoAyJRCgxXYXRjaFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEgwKBHBhdGgYAiABKAkSIAoHb3B0aW9ucxgDIAEoCzIPLmNvbmZpZy5PcHRpb25zIi0KDVdhdGNoUmVzcG9uc2USHAoFdmFsdWUYASABKAsyDS5jb25maWcuVmFsdWUiDwoNUm90YXRlUmVxdWVzdCJOCg5Sb3RhdGVSZXNwb25zZRIMCgRkb25lGAEgASgFEg0KBXRvdGFsGAIgASgFEg8KB3NlY3JldHMYAyABKAUSDgoGc2VhbGVkGAQgAygJMscCCgZDb25maWcSLgoDR2V0EhIuY29uZmlnLkdldFJlcXVlc3QaEy5jb25maWcuR2V0UmVzcG9uc2USLgoDU2V0EhIuY29uZmlnLlNldFJlcXVlc3QaEy5jb25maWcuU2V0UmVzcG9uc2USNwoGRGVsZXRlEhUuY29uZmlnLkRlbGV0ZVJlcXVlc3QaFi5jb25maWcuRGVsZXRlUmVzcG9uc2USMQoEUmVhZBITLmNvbmZpZy5SZWFkUmVxdWVzdBoULmNvbmZpZy5SZWFkUmVzcG9uc2USNgoFV2F0Y2gSFC5jb25maWcuV2F0Y2hSZXF1ZXN0GhUuY29uZmlnLldhdGNoUmVzcG9uc2UwARI5CgZSb3RhdGUSFS5jb25maWcuUm90YXRlUmVxdWVzdBoWLmNvbmZpZy5Sb3RhdGVSZXNwb25zZTABQi9aLWdpdGh1Yi5jb20vbWljcm8vbWljcm8vdjMvcHJvdG8vY29uZmlnO2NvbmZpZ2IGcHJvdG8z");
+  fileDesc("ChNjb25maWcvY29uZmlnLnByb3RvEgZjb25maWciJQoFVmFsdWUSDAoEZGF0YRgBIAEoCRIOCgZmb3JtYXQYAiABKAkiGQoHT3B0aW9ucxIOCgZzZWNyZXQYASABKAgibQoKU2V0UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCRIcCgV2YWx1ZRgDIAEoCzINLmNvbmZpZy5WYWx1ZRIgCgdvcHRpb25zGAQgASgLMg8uY29uZmlnLk9wdGlvbnMiDQoLU2V0UmVzcG9uc2UiMAoNRGVsZXRlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCSIQCg5EZWxldGVSZXNwb25zZSJPCgpHZXRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRwYXRoGAIgASgJEiAKB29wdGlvbnMYAyABKAsyDy5jb25maWcuT3B0aW9ucyIrCgtHZXRSZXNwb25zZRIcCgV2YWx1ZRgBIAEoCzINLmNvbmZpZy5WYWx1ZSIuCgtSZWFkUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEcGF0aBgCIAEoCSIuCgxSZWFkUmVzcG9uc2USHgoGY2hhbmdlGAEgASgLMg4uY29uZmlnLkNoYW5nZSJPCgZDaGFuZ2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBHBhdGgYAiABKAkSJAoJY2hhbmdlU2V0GAMgASgLMhEuY29uZmlnLkNoYW5nZVNldCJeCglDaGFuZ2VTZXQSDAoEZGF0YRgBIAEoCRIQCghjaGVja3N1bRgCIAEoCRIOCgZmb3JtYXQYAyABKAkSDgoGc291cmNlGAQgASgJEhEKCXRpbWVzdGFtcBgFIAEoAyJRCgxXYXRjaFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEgwKBHBhdGgYAiABKAkSIAoHb3B0aW9ucxgDIAEoCzIPLmNvbmZpZy5PcHRpb25zIi0KDVdhdGNoUmVzcG9uc2USHAoFdmFsdWUYASABKAsyDS5jb25maWcuVmFsdWUiIgoNU2VhbGVkUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkiIAoOU2VhbGVkUmVzcG9uc2USDgoGcmVhc29uGAEgASgJIg8KDVJvdGF0ZVJlcXVlc3QiTgoOUm90YXRlUmVzcG9uc2USDAoEZG9uZRgBIAEoBRINCgV0b3RhbBgCIAEoBRIPCgdzZWNyZXRzGAMgASgFEg4KBnNlYWxlZBgEIAMoCTKAAwoGQ29uZmlnEi4KA0dldBISLmNvbmZpZy5HZXRSZXF1ZXN0GhMuY29uZmlnLkdldFJlc3BvbnNlEi4KA1NldBISLmNvbmZpZy5TZXRSZXF1ZXN0GhMuY29uZmlnLlNldFJlc3BvbnNlEjcKBkRlbGV0ZRIVLmNvbmZpZy5EZWxldGVSZXF1ZXN0GhYuY29uZmlnLkRlbGV0ZVJlc3BvbnNlEjEKBFJlYWQSEy5jb25maWcuUmVhZFJlcXVlc3QaFC5jb25maWcuUmVhZFJlc3BvbnNlEjYKBVdhdGNoEhQuY29uZmlnLldhdGNoUmVxdWVzdBoVLmNvbmZpZy5XYXRjaFJlc3BvbnNlMAESOQoGUm90YXRlEhUuY29uZmlnLlJvdGF0ZVJlcXVlc3QaFi5jb25maWcuUm90YXRlUmVzcG9uc2UwARI3CgZTZWFsZWQSFS5jb25maWcuU2VhbGVkUmVxdWVzdBoWLmNvbmZpZy5TZWFsZWRSZXNwb25zZUIvWi1naXRodWIuY29tL21pY3JvL21pY3JvL3YzL3Byb3RvL2NvbmZpZztjb25maWdiBnByb3RvMw");
 
 /**
  * @generated from message config.Value
@@ -341,6 +341,42 @@ export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
   messageDesc(file_config_config, 13);
 
 /**
+ * @generated from message config.SealedRequest
+ */
+export type SealedRequest = Message<"config.SealedRequest"> & {
+  /**
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+};
+
+/**
+ * Describes the message config.SealedRequest.
+ * Use `create(SealedRequestSchema)` to create a new message.
+ */
+export const SealedRequestSchema: GenMessage<SealedRequest> = /*@__PURE__*/
+  messageDesc(file_config_config, 14);
+
+/**
+ * @generated from message config.SealedResponse
+ */
+export type SealedResponse = Message<"config.SealedResponse"> & {
+  /**
+   * Why they can't, and what mends it. Empty when they can.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message config.SealedResponse.
+ * Use `create(SealedResponseSchema)` to create a new message.
+ */
+export const SealedResponseSchema: GenMessage<SealedResponse> = /*@__PURE__*/
+  messageDesc(file_config_config, 15);
+
+/**
  * @generated from message config.RotateRequest
  */
 export type RotateRequest = Message<"config.RotateRequest"> & {
@@ -351,7 +387,7 @@ export type RotateRequest = Message<"config.RotateRequest"> & {
  * Use `create(RotateRequestSchema)` to create a new message.
  */
 export const RotateRequestSchema: GenMessage<RotateRequest> = /*@__PURE__*/
-  messageDesc(file_config_config, 14);
+  messageDesc(file_config_config, 16);
 
 /**
  * @generated from message config.RotateResponse
@@ -391,7 +427,7 @@ export type RotateResponse = Message<"config.RotateResponse"> & {
  * Use `create(RotateResponseSchema)` to create a new message.
  */
 export const RotateResponseSchema: GenMessage<RotateResponse> = /*@__PURE__*/
-  messageDesc(file_config_config, 15);
+  messageDesc(file_config_config, 17);
 
 /**
  * Needs an administrator of the namespace.
@@ -452,6 +488,16 @@ export const Config: GenService<{
     methodKind: "server_streaming";
     input: typeof RotateRequestSchema;
     output: typeof RotateResponseSchema;
+  },
+  /**
+   * Not in Micro v3: whether secrets of the namespace can be set and read.
+   *
+   * @generated from rpc config.Config.Sealed
+   */
+  sealed: {
+    methodKind: "unary";
+    input: typeof SealedRequestSchema;
+    output: typeof SealedResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_config_config, 0);

@@ -84,6 +84,12 @@ export class Keyring {
     return this.#write(namespace, { current: record.current, keys: rewrapped });
   }
 
+  /** Has no key for the namespace from now on. For one in which nothing is sealed. */
+  async forget(namespace: string): Promise<void> {
+    await this.#tables.deleteKeys(namespace);
+    this.#known.delete(namespace);
+  }
+
   /** The root key in use. Throws 412 without one. */
   rootKey(): RootKey {
     const [root] = this.#roots.all;

@@ -21,25 +21,32 @@ export interface RootKeys {
   retire(): Promise<void>;
 }
 
+/** Keys that somebody else keeps, the one in use first; or what is wrong with them and how to mend it, which seals secrets. */
+export type GivenRootKeys = readonly Uint8Array[] | { readonly problem: string };
+
 const setting = "MICRO_CONFIG_SECRET_KEY";
 
-/**
- * Keys as `MICRO_CONFIG_SECRET_KEY` has them: base64 of 32 bytes; older keys follow after commas. Throws 400 for anything else, and never repeats it.
- */
-export function parseRootKeys(text: string): Uint8Array[] {
-  return text.split(",").map((part) => {
-    const base64 = part.trim();
-    const key = Buffer.from(base64, "base64");
-    if (key.length === keyBytes && /^[\w+/-]{43}=?$/.test(base64)) return key;
-    throw MicroError.badRequest(
-      "config",
-      `${setting} is not base64 of 32 bytes, with older keys after commas. Make one with: openssl rand -base64 32`,
-    );
-  });
+/** Keys as `MICRO_CONFIG_SECRET_KEY` has them: base64 of 32 bytes; older keys follow after commas. Anything else is a problem, which doesn't repeat it. */
+export function parseRootKeys(text: string): GivenRootKeys {
+  const keys = keysOf(text.split(","));
+  if (keys !== undefined) return keys;
+  const mend =
+    "Start the server with the key that they were sealed with, or, when there are none yet, with one made by: openssl rand -base64 32";
+  return { problem: `${setting} is not base64 of 32 bytes, with older keys after commas. ${mend}` };
 }
 
-/** Keys that somebody else keeps, the one in use first. */
-export function givenRootKeys(keys: readonly Uint8Array[]): RootKeys {
+function keysOf(texts: readonly string[]): Uint8Array[] | undefined {
+  const keys = texts.map((text) => {
+    const base64 = text.trim();
+    const key = Buffer.from(base64, "base64");
+    return key.length === keyBytes && /^[\w+/-]{43}=?$/.test(base64) ? [key] : [];
+  });
+  return keys.every(({ length }) => length === 1) ? keys.flat() : undefined;
+}
+
+/** Keys that somebody else keeps. */
+export function givenRootKeys(keys: GivenRootKeys): RootKeys {
+  if ("problem" in keys) return { ...givenRootKeys([]), advice: keys.problem };
   const advice =
     keys.length === 0
       ? `the server has no key for them. Start it with ${setting}, base64 of 32 bytes`
@@ -49,18 +56,20 @@ export function givenRootKeys(keys: readonly Uint8Array[]): RootKeys {
 
 export interface RootKeyOptions {
   readonly dataDir: string;
-  /** From the setting, the one in use first. */
-  readonly given: readonly Uint8Array[] | undefined;
+  /** From the setting. */
+  readonly given: GivenRootKeys | undefined;
   /** Whether there are secrets already: then a key that is missing must not be made anew. */
   readonly isUsed: boolean;
 }
 
 /**
  * The given keys, with those of `<dataDir>/keys/config-secret-key` behind them; without a given one the file's, which is made at the first start and
- * readable by this user alone. A file that is missing or damaged leaves secrets sealed, and the rest of config working.
+ * readable by this user alone. A file that is missing or damaged, or a problem with what is given, leaves secrets sealed, and the rest of config working: another
+ * key, be it the file's, never stands in.
  */
 export async function openRootKeys({ dataDir, given, isUsed }: RootKeyOptions): Promise<RootKeys> {
   const path = join(dataDir, "keys", "config-secret-key");
+  if (given !== undefined && "problem" in given) return givenRootKeys(given);
   const kept = await readKeys(path);
   if (given !== undefined) return givenRootKeys([...given, ...(Array.isArray(kept) ? kept : [])]);
   if (Array.isArray(kept)) return new FileRootKeys(path, kept);
@@ -125,11 +134,7 @@ async function readKeys(path: string): Promise<Uint8Array[] | string | undefined
     const { code, message } = error as NodeJS.ErrnoException;
     return code === "ENOENT" ? undefined : `can't be read: ${message}`;
   }
-  try {
-    return parseRootKeys(text.trim().replaceAll(/\s*\n\s*/g, ","));
-  } catch {
-    return "is damaged";
-  }
+  return keysOf(text.trim().split("\n")) ?? "is damaged";
 }
 
 /** The file is the old one or the new one, whatever happens meanwhile. */

@@ -55,13 +55,21 @@ function rotateNamespace(parts: RotationParts, namespace: string, isResumed: boo
   const { keyring, mutex } = parts;
   return mutex.run(namespace, async () => {
     let keys = await keyring.load(namespace, never);
-    if (keys.isSealed) return undefined;
+    if (keys.isSealed) return (await forgetUnused(parts, namespace)) ? 0 : undefined;
     if (isResumed && keyring.isSettled(keys)) return 0;
     if (!isResumed) keys = await keyring.renew(namespace, keys);
     const moved = await sealAnew(parts, namespace, keys);
     await keyring.retire(namespace, keys);
     return moved;
   });
+}
+
+/** Keys that can't be had matter no more once no secret needs them. */
+async function forgetUnused({ tables, keyring }: RotationParts, namespace: string): Promise<boolean> {
+  const root = await tables.document(namespace, never);
+  if (root !== undefined && !secretsOf(root).next().done) return false;
+  await keyring.forget(namespace);
+  return true;
 }
 
 /** Seals what isn't under the key in use. What can't be opened with any key stays as it is: it is lost, and must not hold up the rest. */

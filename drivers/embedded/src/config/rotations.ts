@@ -25,15 +25,20 @@ export class Rotations implements AsyncDisposable {
     return progress;
   }
 
-  /** Ends what an earlier process began. Does nothing while secrets are sealed. */
+  /** Ends what an earlier process began. While secrets are sealed it only says so in the log. */
   resume(): void {
-    if (this.#parts.roots.all.length > 0) this.#run(true, new LatestValue(this.#closing.signal, () => {}));
+    if (this.#parts.roots.all.length === 0) this.#logSealed({});
+    else this.#run(true, new LatestValue(this.#closing.signal, () => {}));
   }
 
   /** Stops between two namespaces; the next start goes on. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await this.#running;
+  }
+
+  #logSealed(whose: { readonly namespaces?: readonly string[] }): void {
+    this.#log.error("secrets in config are sealed; all else works", { ...whose, reason: this.#parts.roots.advice });
   }
 
   #run(isResumed: boolean, progress: LatestValue<RotationProgress>): void {
@@ -60,6 +65,6 @@ export class Rotations implements AsyncDisposable {
     if (last === undefined) return;
     const { total, secrets, sealed } = last;
     if (secrets > 0 || !isResumed) this.#log.info("config keys were rotated", { namespaces: total, secrets });
-    if (sealed.length > 0) this.#log.warn("secrets are sealed with a key that isn't there", { namespaces: sealed });
+    if (sealed.length > 0) this.#logSealed({ namespaces: sealed });
   }
 }

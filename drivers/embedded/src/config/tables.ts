@@ -62,6 +62,10 @@ export class ConfigTables {
     await this.#write(keyrings, namespace, Buffer.from(JSON.stringify(record)));
   }
 
+  deleteKeys(namespace: string): Promise<void> {
+    return this.#store.delete(keyrings, namespace, never);
+  }
+
   /** Namespaces that have data keys. */
   namespacesWithKeys(): Promise<string[]> {
     return this.#store.keys(keyrings, everything, never);

@@ -36,7 +36,7 @@ export class Config implements AsyncDisposable {
     return this.#driver.get(namespaceOf(options, at), parsePath(path, at), secret, signal);
   }
 
-  /** Sets the value at a path. An object is merged into an object that is there, leaf by leaf; anything else replaces. Throws 400, and 413 beyond 4 MiB. */
+  /** Sets the value at a path. An object is merged into an object that is there, leaf by leaf; anything else replaces. Throws 400, and 413 beyond 1 MiB. */
   async set(path: string, value: unknown, options: SetOptions = {}): Promise<void> {
     const at = "config.Config.Set";
     const { secret = false, signal = never } = options;

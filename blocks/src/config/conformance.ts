@@ -2,6 +2,7 @@ import { equal, match, rejects } from "node:assert/strict";
 import type { MicroError } from "@microts/core";
 import { rotationTests, watchTests } from "./conformance-live.ts";
 import type { ConfigDriver, Json } from "./driver.ts";
+import { maxDocumentBytes } from "./json.ts";
 
 type Test = (name: string, run: () => Promise<void>) => unknown;
 
@@ -176,8 +177,8 @@ function writeTests(test: Test, { open }: ConfigHarness): void {
 
   test("refuses a document that grows too large, and keeps what was there", async () => {
     await using driver = await open();
-    await set(driver, ["a"], "x".repeat(3 * 1024 * 1024));
-    await rejects(set(driver, ["b"], "x".repeat(3 * 1024 * 1024)), { code: 413 });
+    await set(driver, ["a"], "x".repeat(0.75 * maxDocumentBytes));
+    await rejects(set(driver, ["b"], "x".repeat(0.75 * maxDocumentBytes)), { code: 413 });
     await reads(driver, ["b"], undefined);
     await set(driver, ["c"], 1);
   });

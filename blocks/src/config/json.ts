@@ -4,7 +4,7 @@ import type { Json } from "./driver.ts";
 /** Deepest nesting of a document, path and value together. */
 export const maxDepth = 64;
 /** The most a document may have, in bytes of JSON. */
-export const maxDocumentBytes = 4 * 1024 * 1024;
+export const maxDocumentBytes = 1024 * 1024;
 
 /**
  * A copy of the value that nobody else can change, its objects without a prototype, so that `__proto__` is a key like any other. Throws 400 for

@@ -73,8 +73,17 @@ export function configMethods(config: Config, log: Log = silent): Method[] {
 }
 
 async function* replies(values: AsyncIterable<Json | undefined>) {
-  for await (const value of values)
-    yield value === undefined ? {} : { value: { data: JSON.stringify(value), format: "json" } };
+  for await (const value of values) yield value === undefined ? {} : { value: { data: textOf(value), format: "json" } };
+}
+
+const texts = new WeakMap<object, string>();
+
+/** Made once for all who are given the same object: a change of a large document may have many watchers. */
+function textOf(value: Json): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const text = texts.get(value) ?? JSON.stringify(value);
+  texts.set(value, text);
+  return text;
 }
 
 async function* steps(progress: AsyncIterable<RotationProgress>) {

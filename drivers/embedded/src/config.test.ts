@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { maxDocumentBytes } from "@microts/blocks/config";
 import { platformDatabase, type StoreDriver } from "@microts/blocks/store";
 import { configConformance } from "../../../blocks/src/config/conformance.ts";
 import { type GivenRootKeys, givenRootKeys, parseRootKeys, type RootKeys } from "./config/root-keys.ts";
@@ -72,6 +73,58 @@ describe("EmbeddedConfig", () => {
     await config.watch("acme", [], false, abort.signal);
     abort.abort();
     assert.equal(config.watches, 0);
+  });
+
+  it("lets others have their turn while it seals, keeps, opens and rotates thousands of secrets", async () => {
+    await using store = await openEmbeddedStore();
+    await using config = new EmbeddedConfig({ store, rootKeys: key() });
+    const secrets = Object.fromEntries(Array.from({ length: 4_000 }, (_, n) => [`k${n}`, n]));
+    let turns = 0;
+    const ending = new AbortController();
+    const counting = (async () => {
+      for (; !ending.signal.aborted; turns++) await new Promise((resolve) => setImmediate(resolve));
+    })();
+    const turnsOf = async (work: () => Promise<unknown>) => {
+      const before = turns;
+      await work();
+      return turns - before;
+    };
+    assert.ok((await turnsOf(() => config.set("acme", ["all"], secrets, true, signal))) > 40);
+    assert.ok((await turnsOf(() => config.get("acme", [], true, signal))) > 40);
+    const rotation = async () => {
+      for await (const _ of await config.rotate(signal));
+    };
+    assert.ok((await turnsOf(rotation)) > 40);
+    ending.abort();
+    await counting;
+    assert.deepEqual({ ...((await config.get("acme", ["all"], true, signal)) as object) }, secrets);
+  });
+
+  it("looks once for all who watch the same", async () => {
+    await using store = await openEmbeddedStore();
+    await using config = new EmbeddedConfig({ store, rootKeys: key() });
+    const watch = async (reveal: boolean) => {
+      const values = (await config.watch("acme", ["a"], reveal, signal))[Symbol.asyncIterator]();
+      await values.next();
+      return values;
+    };
+    const readers = await Promise.all([watch(true), watch(true), watch(false)]);
+    await config.set("acme", ["a"], { pw: "x" }, true, signal);
+    const [one, other, masked] = await Promise.all(readers.map(async (values) => (await values.next()).value));
+    assert.equal(JSON.stringify(one), '{"pw":"x"}');
+    assert.equal(one, other);
+    assert.equal(JSON.stringify(masked), '{"pw":"[secret]"}');
+    for (const values of readers) await values.return?.();
+  });
+
+  it("keeps and shows the document of before when a change can't be written", async () => {
+    await using store = await openEmbeddedStore();
+    await using config = new EmbeddedConfig({ store, rootKeys: key() });
+    await config.set("acme", ["a"], { list: [1] }, false, signal);
+    const value = (await config.get("acme", ["a"], false, signal)) as { list: number[] };
+    value.list.push(2);
+    await assert.rejects(config.set("acme", ["a", "b"], "x".repeat(maxDocumentBytes), false, signal), { code: 413 });
+    assert.equal(JSON.stringify(await config.get("acme", [], false, signal)), '{"a":{"list":[1]}}');
   });
 
   it("ends a watch whose secret can't be opened, and hurts nobody else", async () => {

@@ -1,22 +1,15 @@
 import type { ConfigDriver, Json, RotationProgress } from "@microts/blocks/config";
 import type { StoreDriver } from "@microts/blocks/store";
 import { type Log, silent } from "@microts/core";
-import {
-  type ConfigNode,
-  type ConfigObject,
-  deleteAt,
-  emptyNode,
-  jsonOf,
-  nodeAt,
-  type SealedLeaf,
-  setAt,
-} from "./config/document.ts";
-import { type DataKeys, Keyring } from "./config/keyring.ts";
+import { deleteAt, emptyNode, leavesOf, nodeAt, type SealedLeaf, setAt } from "./config/document.ts";
+import { Keyring } from "./config/keyring.ts";
 import { type GivenRootKeys, openRootKeys, type RootKeys } from "./config/root-keys.ts";
 import { Rotations } from "./config/rotations.ts";
 import { Seal } from "./config/seal.ts";
-import { damaged, openSecret, StaleKeys, sealSecret } from "./config/secrets.ts";
+import { StaleKeys, sealSecret } from "./config/secrets.ts";
 import { ConfigTables } from "./config/tables.ts";
+import { inTurns } from "./config/turns.ts";
+import { ConfigView } from "./config/view.ts";
 import { ConfigWatchers } from "./config/watchers.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
 
@@ -36,7 +29,6 @@ export interface OpenConfigOptions {
 }
 
 const never = new AbortController().signal;
-const mask = "[secret]";
 
 /** With the root keys of the setting or of the data directory. Ends a rotation that the last process didn't. */
 export async function openEmbeddedConfig({
@@ -63,7 +55,8 @@ export class EmbeddedConfig implements ConfigDriver {
   readonly #rotations: Rotations;
   readonly #seal: Seal;
   readonly #mutex = new KeyedMutex();
-  readonly #watchers = new ConfigWatchers();
+  readonly #view: ConfigView;
+  readonly #watchers: ConfigWatchers;
   readonly #closing = new AbortController();
 
   constructor({ store, rootKeys: roots, log = silent }: EmbeddedConfigOptions) {
@@ -71,6 +64,12 @@ export class EmbeddedConfig implements ConfigDriver {
     const keyring = new Keyring(tables, roots);
     this.#tables = tables;
     this.#keyring = keyring;
+    const view = new ConfigView(keyring);
+    this.#view = view;
+    this.#watchers = new ConfigWatchers(async ({ namespace, path, reveal }, root) => {
+      const keys = reveal ? await keyring.keys(namespace, never) : undefined;
+      return view.showAll(namespace, path, keys, root);
+    });
     this.#seal = new Seal(tables, roots, keyring);
     this.#rotations = new Rotations({ tables, roots, keyring, mutex: this.#mutex }, log);
   }
@@ -83,14 +82,15 @@ export class EmbeddedConfig implements ConfigDriver {
   ): Promise<Json | undefined> {
     const root = await this.#tables.document(namespace, signal);
     try {
-      return this.#show(namespace, path, reveal ? await this.#keyring.keys(namespace, signal) : undefined, root);
+      const keys = reveal ? await this.#keyring.keys(namespace, signal) : undefined;
+      return await this.#view.show(namespace, path, keys, root);
     } catch (error) {
       if (!(error instanceof StaleKeys)) throw error;
     }
     // A rotation came in between. Behind it, document and keys belong together.
     return this.#mutex.run(namespace, async () => {
       const keys = await this.#keyring.load(namespace, signal);
-      return this.#showAll(namespace, path, keys, await this.#tables.document(namespace, signal));
+      return this.#view.showAll(namespace, path, keys, await this.#tables.document(namespace, signal));
     });
   }
 
@@ -104,10 +104,7 @@ export class EmbeddedConfig implements ConfigDriver {
     return this.#mutex.run(namespace, async () => {
       const root = await this.#tables.document(namespace, signal);
       if (reveal) await this.#keyring.load(namespace, signal);
-      const look = (now: ConfigObject | undefined, keys: DataKeys) =>
-        this.#showAll(namespace, path, reveal ? keys : undefined, now);
-      const until = AbortSignal.any([signal, this.#closing.signal]);
-      return this.#watchers.add(namespace, path, look, root, await this.#keyring.keys(namespace, signal), until);
+      return this.#watchers.add({ namespace, path, reveal }, root, AbortSignal.any([signal, this.#closing.signal]));
     });
   }
 
@@ -125,28 +122,29 @@ export class EmbeddedConfig implements ConfigDriver {
   ): Promise<void> {
     await this.#mutex.run(namespace, async () => {
       signal.throwIfAborted();
-      const root = (await this.#tables.document(namespace, never)) ?? emptyNode();
-      const version = (root.r ?? 0) + 1;
-      root.r = version;
-      const leaf = secret ? await this.#sealer(namespace, version) : (json: Json): ConfigNode => ({ v: json });
-      setAt(root, path, value, leaf);
+      const before = (await this.#tables.document(namespace, never)) ?? emptyNode();
+      const version = (before.r ?? 0) + 1;
+      const sealed = secret ? await this.#sealAll(namespace, path, value, version) : undefined;
+      let next = 0;
+      const leaf = (json: Json) => sealed?.[next++] ?? { v: json };
+      const root = { ...setAt(before, path, value, leaf), r: version };
       await this.#tables.writeDocument(namespace, root);
-      await this.#changed(namespace, path, root);
+      await this.#watchers.changed(namespace, root);
     });
   }
 
   async delete(namespace: string, path: readonly string[], signal: AbortSignal): Promise<void> {
     await this.#mutex.run(namespace, async () => {
       signal.throwIfAborted();
-      const root = path.length === 0 ? undefined : await this.#tables.document(namespace, never);
-      if (path.length === 0) await this.#tables.deleteDocument(namespace);
-      else if (root === undefined) return;
-      else {
-        root.r = (root.r ?? 0) + 1;
-        deleteAt(root, path);
-        await this.#tables.writeDocument(namespace, root);
+      if (path.length === 0) {
+        await this.#tables.deleteDocument(namespace);
+        return this.#watchers.changed(namespace, undefined);
       }
-      await this.#changed(namespace, path, root);
+      const before = await this.#tables.document(namespace, never);
+      if (before === undefined || nodeAt(before, path) === undefined) return;
+      const root = { ...deleteAt(before, path), r: (before.r ?? 0) + 1 };
+      await this.#tables.writeDocument(namespace, root);
+      await this.#watchers.changed(namespace, root);
     });
   }
 
@@ -172,46 +170,16 @@ export class EmbeddedConfig implements ConfigDriver {
     await this.#rotations[Symbol.asyncDispose]();
   }
 
-  async #changed(namespace: string, path: readonly string[], root: ConfigObject | undefined): Promise<void> {
-    if (!this.#watchers.has(namespace)) return;
-    this.#watchers.changed(namespace, path, root, await this.#keyring.keys(namespace, never));
-  }
-
-  /** Makes leaves of secrets. Throws 412 while they are sealed: a second key beside a lost one would hide the loss. */
-  async #sealer(namespace: string, version: number): Promise<(json: Json, at: readonly string[]) => ConfigNode> {
+  /** The leaves that a value becomes, in their order. Throws 412 while secrets are sealed: a second key beside a lost one would hide the loss. */
+  async #sealAll(namespace: string, path: readonly string[], value: Json, version: number): Promise<SealedLeaf[]> {
     const found = await this.#keyring.load(namespace, never);
     await this.#seal.check(namespace, found, "config.Config.Set");
     const isUsable = found.current !== undefined && !found.isSealed;
     const { current } = isUsable ? found : await this.#keyring.begin(namespace);
     if (current === undefined) throw this.#keyring.sealed("config.Config.Set");
-    return (json, at) => sealSecret(current, namespace, at, JSON.stringify(json), version);
-  }
-
-  /** As `#show`, for keys that are no older than the document: a secret whose key isn't among them is lost. */
-  #showAll(
-    namespace: string,
-    path: readonly string[],
-    keys: DataKeys | undefined,
-    root: ConfigObject | undefined,
-  ): Json | undefined {
-    try {
-      return this.#show(namespace, path, keys, root);
-    } catch (error) {
-      throw error instanceof StaleKeys ? damaged(path) : error;
-    }
-  }
-
-  /** The value at a path of the document; secrets stay masked without keys. Throws StaleKeys. */
-  #show(
-    namespace: string,
-    path: readonly string[],
-    keys: DataKeys | undefined,
-    root: ConfigObject | undefined,
-  ): Json | undefined {
-    const node = root === undefined ? undefined : nodeAt(root, path);
-    if (node === undefined) return undefined;
-    const open = (leaf: SealedLeaf, at: readonly string[]): Json =>
-      keys === undefined ? mask : JSON.parse(openSecret(this.#keyring, keys, namespace, at, leaf));
-    return jsonOf(node, path, open);
+    const sealed: SealedLeaf[] = [];
+    for await (const { path: at, leaf } of inTurns(leavesOf(value, path)))
+      sealed.push(sealSecret(current, namespace, at, JSON.stringify(leaf), version));
+    return sealed;
   }
 }

@@ -1,12 +1,16 @@
 import { isObject, type Json } from "@microts/blocks/config";
 
-/** A document as it is kept: every leaf says whether it is plain or sealed, so that no value can pass for a secret. */
-export type ConfigNode = ConfigObject | { readonly v: Json } | SealedLeaf;
+/** A document as it is kept: every leaf says whether it is plain or sealed, so that no value can pass for a secret. Never changed, only replaced. */
+export type ConfigNode = ConfigObject | PlainLeaf | SealedLeaf;
 
 export interface ConfigObject {
-  readonly o: Record<string, ConfigNode>;
+  readonly o: Readonly<Record<string, ConfigNode>>;
   /** At the root: how often the document was changed. */
-  r?: number;
+  readonly r?: number;
+}
+
+export interface PlainLeaf {
+  readonly v: Json;
 }
 
 /** A secret and the version of the document that it came with. */
@@ -15,16 +19,34 @@ export interface SealedLeaf {
   readonly n: number;
 }
 
-type Leaf = (value: Json, path: readonly string[]) => ConfigNode;
+/** A leaf and where it stands. */
+export interface Placed<T> {
+  readonly path: readonly string[];
+  readonly leaf: T;
+}
 
 /** An object without keys and without a prototype. */
 export function emptyNode(): ConfigObject {
   return { o: Object.create(null) };
 }
 
-/** Reads what `JSON.stringify` wrote. */
+/** Reads what `textPieces` wrote. */
 export function parseDocument(text: string): ConfigObject {
   return JSON.parse(text, (_, value: Json) => (isObject(value) ? Object.assign(Object.create(null), value) : value));
+}
+
+/** The JSON text of a document, leaf by leaf. */
+export function* textPieces(node: ConfigObject): Generator<string> {
+  let separator = '{"o":{';
+  for (const key in node.o) {
+    const child = node.o[key] as ConfigNode;
+    yield `${separator}${JSON.stringify(key)}:`;
+    if ("o" in child) yield* textPieces(child);
+    else yield JSON.stringify(child);
+    separator = ",";
+  }
+  if (separator !== ",") yield separator;
+  yield node.r === undefined ? "}}" : `},"r":${node.r}}`;
 }
 
 export function nodeAt(root: ConfigObject, path: readonly string[]): ConfigNode | undefined {
@@ -36,66 +58,79 @@ export function nodeAt(root: ConfigObject, path: readonly string[]): ConfigNode 
   return node;
 }
 
-/** Sets a value, making parents as needed; an object is merged into an object leaf by leaf. `leaf` makes the leaves. */
-export function setAt(root: ConfigObject, path: readonly string[], value: Json, leaf: Leaf): void {
-  const last = path.at(-1);
-  if (last === undefined) return;
-  let node = root;
-  for (const key of path.slice(0, -1)) {
-    const child = node.o[key];
-    const next: ConfigObject = child !== undefined && "o" in child ? child : emptyNode();
-    node.o[key] = next;
-    node = next;
-  }
-  node.o[last] = merged(node.o[last], value, path, leaf);
-}
-
-/** Removes the node at a path; its parents stay. */
-export function deleteAt(root: ConfigObject, path: readonly string[]): void {
-  const last = path.at(-1);
-  const parent = nodeAt(root, path.slice(0, -1));
-  if (last !== undefined && parent !== undefined && "o" in parent) delete parent.o[last];
-}
-
-/** The value of a node; `open` reads the secrets. Objects have no prototype. */
-export function jsonOf(
-  node: ConfigNode,
+/** The document with a value at a path (not empty), and parents as needed; an object is merged into an object leaf by leaf. `leaf` makes the leaves, in the order of `leavesOf`. */
+export function setAt(
+  root: ConfigObject,
   path: readonly string[],
-  open: (sealed: SealedLeaf, path: readonly string[]) => Json,
-): Json {
-  if ("s" in node) return open(node, path);
-  if ("v" in node) return node.v;
+  value: Json,
+  leaf: (value: Json) => ConfigNode,
+): ConfigObject {
+  return replaced(root, path, (node) => merged(node, value, leaf));
+}
+
+/** The document without the node at a path; its parents stay. */
+export function deleteAt(root: ConfigObject, path: readonly string[]): ConfigObject {
+  return nodeAt(root, path) === undefined ? root : replaced(root, path, () => undefined);
+}
+
+/** The value of a node, which shares nothing with it; `open` reads the secrets. Objects have no prototype. */
+export function jsonOf(node: ConfigNode, open: (sealed: SealedLeaf) => Json): Json {
+  if ("s" in node) return open(node);
+  if ("v" in node) return copyOf(node.v);
   const value: Record<string, Json> = Object.create(null);
-  for (const [key, child] of Object.entries(node.o)) value[key] = jsonOf(child, [...path, key], open);
+  for (const key in node.o) value[key] = jsonOf(node.o[key] as ConfigNode, open);
   return value;
 }
 
-/** The place of a secret: its path, and a way to put another leaf there. */
-export interface SecretPlace {
-  readonly path: readonly string[];
-  readonly leaf: SealedLeaf;
-  replace(leaf: SealedLeaf): void;
+function copyOf(json: Json): Json {
+  if (Array.isArray(json)) return json.map(copyOf);
+  if (!isObject(json)) return json;
+  const copy: Record<string, Json> = Object.create(null);
+  for (const key in json) copy[key] = copyOf(json[key] as Json);
+  return copy;
 }
 
-/** Every secret of a document. */
-export function* secretsOf(node: ConfigObject, path: readonly string[] = []): Generator<SecretPlace> {
-  for (const [key, child] of Object.entries(node.o)) {
-    const here = [...path, key];
-    if ("o" in child) yield* secretsOf(child, here);
-    else if ("s" in child) {
-      const replace = (leaf: SealedLeaf) => {
-        node.o[key] = leaf;
-      };
-      yield { path: here, leaf: child, replace };
-    }
+/** Every secret at a node and below it. */
+export function* secretsOf(node: ConfigNode, path: readonly string[] = []): Generator<Placed<SealedLeaf>> {
+  if ("s" in node) yield { path, leaf: node };
+  else if ("o" in node) for (const key in node.o) yield* secretsOf(node.o[key] as ConfigNode, [...path, key]);
+}
+
+/** Every leaf that a value becomes when it is set at a path. */
+export function* leavesOf(value: Json, path: readonly string[]): Generator<Placed<Json>> {
+  if (!isObject(value)) yield { path, leaf: value };
+  else for (const key in value) yield* leavesOf(value[key] as Json, [...path, key]);
+}
+
+/** The document with other leaves in the place of some. */
+export function exchanged(node: ConfigObject, leaves: ReadonlyMap<ConfigNode, ConfigNode>): ConfigObject {
+  const o: Record<string, ConfigNode> = Object.create(null);
+  for (const key in node.o) {
+    const child = node.o[key] as ConfigNode;
+    o[key] = "o" in child ? exchanged(child, leaves) : (leaves.get(child) ?? child);
   }
+  return { ...node, o };
 }
 
-function merged(node: ConfigNode | undefined, value: Json, path: readonly string[], leaf: Leaf): ConfigNode {
-  if (!isObject(value)) return leaf(value, path);
+/** A copy of the objects on the way to a node, with another node there or none. */
+function replaced(
+  node: ConfigNode | undefined,
+  [key, ...rest]: readonly string[],
+  make: (node: ConfigNode | undefined) => ConfigNode | undefined,
+): ConfigObject {
   const object = node !== undefined && "o" in node ? node : emptyNode();
-  for (const [key, child] of Object.entries(value)) {
-    object.o[key] = merged(object.o[key], child, [...path, key], leaf);
-  }
-  return object;
+  if (key === undefined) return object;
+  const next = rest.length > 0 ? replaced(object.o[key], rest, make) : make(object.o[key]);
+  const o: Record<string, ConfigNode> = Object.assign(Object.create(null), object.o);
+  if (next === undefined) delete o[key];
+  else o[key] = next;
+  return { ...object, o };
+}
+
+function merged(node: ConfigNode | undefined, value: Json, leaf: (value: Json) => ConfigNode): ConfigNode {
+  if (!isObject(value)) return leaf(value);
+  const object = node !== undefined && "o" in node ? node : emptyNode();
+  const o: Record<string, ConfigNode> = Object.assign(Object.create(null), object.o);
+  for (const key in value) o[key] = merged(o[key], value[key] as Json, leaf);
+  return { ...object, o };
 }

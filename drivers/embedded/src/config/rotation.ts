@@ -1,17 +1,14 @@
-import { setImmediate as turn } from "node:timers/promises";
 import type { RotationProgress } from "@microts/blocks/config";
 import { MicroError } from "@microts/core";
 import type { KeyedMutex } from "../keyed-mutex.ts";
-import { secretsOf } from "./document.ts";
+import { type ConfigNode, exchanged, type SealedLeaf, secretsOf } from "./document.ts";
 import type { DataKeys, Keyring } from "./keyring.ts";
 import type { RootKeys } from "./root-keys.ts";
 import { keyIdOf, openSecret, StaleKeys, sealSecret } from "./secrets.ts";
 import type { ConfigTables } from "./tables.ts";
+import { inTurns } from "./turns.ts";
 
 const never = new AbortController().signal;
-
-/** Secrets sealed anew between two turns of the event loop. */
-const perTurn = 200;
 
 export interface RotationParts {
   readonly tables: ConfigTables;
@@ -77,16 +74,14 @@ async function sealAnew({ tables, keyring }: RotationParts, namespace: string, k
   const root = await tables.document(namespace, never);
   const { current } = keys;
   if (root === undefined || current === undefined) return 0;
-  let moved = 0;
-  for (const { path, leaf, replace } of [...secretsOf(root)]) {
+  const anew = new Map<ConfigNode, SealedLeaf>();
+  for await (const { path, leaf } of inTurns(secretsOf(root))) {
     if (keyIdOf(leaf) === current.id) continue;
     const text = textOf(() => openSecret(keyring, keys, namespace, path, leaf));
-    if (text === undefined) continue;
-    replace(sealSecret(current, namespace, path, text, leaf.n));
-    if (++moved % perTurn === 0) await turn();
+    if (text !== undefined) anew.set(leaf, sealSecret(current, namespace, path, text, leaf.n));
   }
-  if (moved > 0) await tables.writeDocument(namespace, root);
-  return moved;
+  if (anew.size > 0) await tables.writeDocument(namespace, exchanged(root, anew));
+  return anew.size;
 }
 
 function textOf(open: () => string): string | undefined {

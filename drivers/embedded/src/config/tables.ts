@@ -1,7 +1,9 @@
 import { maxDocumentBytes } from "@microts/blocks/config";
 import { platformDatabase, type StoreDriver, type StoreTable } from "@microts/blocks/store";
 import { MicroError } from "@microts/core";
-import { type ConfigObject, parseDocument } from "./document.ts";
+import { type ConfigObject, parseDocument, textPieces } from "./document.ts";
+import { ParsedDocuments } from "./parsed-documents.ts";
+import { inTurns } from "./turns.ts";
 
 /** The wrapped data keys of a namespace, as they are kept. */
 export interface KeyRecord {
@@ -18,6 +20,9 @@ export interface WrappedKey {
   readonly wrapped: string;
 }
 
+/** Pieces of a document's text that take about a millisecond. */
+const piecesPerTurn = 2_000;
+
 const documents: StoreTable = { database: platformDatabase, table: "config" };
 const keyrings: StoreTable = { database: platformDatabase, table: "config-keys" };
 const never = new AbortController().signal;
@@ -26,19 +31,28 @@ const everything = { prefix: "", suffix: "", limit: 0, offset: 0, order: "asc" }
 /** Where config is kept: for each namespace a document and its data keys. What is written is never cut short by a caller who goes away. */
 export class ConfigTables {
   readonly #store: StoreDriver;
+  readonly #parsed = new ParsedDocuments();
 
   constructor(store: StoreDriver) {
     this.#store = store;
   }
 
   async document(namespace: string, signal: AbortSignal): Promise<ConfigObject | undefined> {
-    const text = await this.#read(documents, namespace, signal);
-    return text === undefined ? undefined : parseDocument(text);
+    const record = await this.#store.read(documents, namespace, signal);
+    if (record === undefined) return undefined;
+    const { revision, value } = record;
+    const known = this.#parsed.find(namespace, revision);
+    if (known !== undefined) return known;
+    const root = parseDocument(textOf(value));
+    this.#parsed.remember(namespace, { revision, bytes: value.byteLength, root });
+    return root;
   }
 
   /** Throws 413 for a document that is too large. */
   async writeDocument(namespace: string, root: ConfigObject): Promise<void> {
-    const value = Buffer.from(JSON.stringify(root));
+    let text = "";
+    for await (const piece of inTurns(textPieces(root), piecesPerTurn)) text += piece;
+    const value = Buffer.from(text);
     if (value.length > maxDocumentBytes) {
       const size = `${value.length} bytes instead of at most ${maxDocumentBytes}`;
       throw MicroError.tooLarge(
@@ -46,16 +60,18 @@ export class ConfigTables {
         `the document of "${namespace}" would have ${size}. Keep large values in the store`,
       );
     }
-    await this.#write(documents, namespace, value);
+    const revision = await this.#write(documents, namespace, value);
+    this.#parsed.remember(namespace, { revision, bytes: value.length, root });
   }
 
   deleteDocument(namespace: string): Promise<void> {
+    this.#parsed.forget(namespace);
     return this.#store.delete(documents, namespace, never);
   }
 
   async keys(namespace: string, signal: AbortSignal): Promise<KeyRecord | undefined> {
-    const text = await this.#read(keyrings, namespace, signal);
-    return text === undefined ? undefined : (JSON.parse(text) as KeyRecord);
+    const record = await this.#store.read(keyrings, namespace, signal);
+    return record === undefined ? undefined : (JSON.parse(textOf(record.value)) as KeyRecord);
   }
 
   async writeKeys(namespace: string, record: KeyRecord): Promise<void> {
@@ -71,12 +87,12 @@ export class ConfigTables {
     return this.#store.keys(keyrings, everything, never);
   }
 
-  async #read(table: StoreTable, namespace: string, signal: AbortSignal): Promise<string | undefined> {
-    const record = await this.#store.read(table, namespace, signal);
-    return record === undefined ? undefined : Buffer.from(record.value).toString();
+  /** Resolves with the revision. */
+  #write(table: StoreTable, namespace: string, value: Uint8Array): Promise<number> {
+    return this.#store.write(table, { key: namespace, value, metadata: {}, expiresAt: undefined }, never);
   }
+}
 
-  async #write(table: StoreTable, namespace: string, value: Uint8Array): Promise<void> {
-    await this.#store.write(table, { key: namespace, value, metadata: {}, expiresAt: undefined }, never);
-  }
+function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString();
 }

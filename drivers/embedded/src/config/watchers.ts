@@ -1,46 +1,52 @@
-import type { Json } from "@microts/blocks/config";
-import type { ConfigObject } from "./document.ts";
-import type { DataKeys } from "./keyring.ts";
+import { formatPath, type Json } from "@microts/blocks/config";
+import { type ConfigNode, type ConfigObject, nodeAt } from "./document.ts";
 import { LatestValue } from "./latest-value.ts";
 
-interface Watcher {
+/** What is watched. */
+export interface Watched {
+  readonly namespace: string;
   readonly path: readonly string[];
-  /** What the watcher may see at its path of the document; throws what a read would throw. */
-  look(root: ConfigObject | undefined, keys: DataKeys): Json | undefined;
+  readonly reveal: boolean;
+}
+
+/** What may be seen of a document; throws what a read would throw. */
+type Look = (what: Watched, root: ConfigObject | undefined) => Promise<Json | undefined>;
+
+interface Watcher extends Watched {
   readonly values: LatestValue<Json | undefined>;
-  /** What it was given last, as JSON. */
+  /** What was there when it was given something last, and what that was as JSON. */
+  node: ConfigNode | undefined;
   shown: string | undefined;
 }
 
-/** Who watches which path of which namespace. */
+/** Who watches which path of which namespace. One change of a namespace after the other is told. */
 export class ConfigWatchers {
   readonly #watchers = new Map<string, Set<Watcher>>();
+  readonly #look: Look;
+
+  constructor(look: Look) {
+    this.#look = look;
+  }
 
   /** Watches running now. */
   get size(): number {
     return this.#watchers.values().reduce((sum, { size }) => sum + size, 0);
   }
 
-  has(namespace: string): boolean {
-    return this.#watchers.has(namespace);
-  }
-
   /** The value in the document as it is now, and whenever `changed` brings another. */
-  add(
-    namespace: string,
-    path: readonly string[],
-    look: Watcher["look"],
+  async add(
+    what: Watched,
     root: ConfigObject | undefined,
-    keys: DataKeys,
     signal: AbortSignal,
-  ): AsyncIterable<Json | undefined> {
-    const value = look(root, keys);
+  ): Promise<AsyncIterable<Json | undefined>> {
+    const { namespace, path } = what;
+    const value = await this.#look(what, root);
     const watchers = this.#watchers.get(namespace) ?? new Set();
     const values = new LatestValue<Json | undefined>(signal, () => {
       watchers.delete(watcher);
       if (watchers.size === 0 && this.#watchers.get(namespace) === watchers) this.#watchers.delete(namespace);
     });
-    const watcher: Watcher = { path, look, values, shown: JSON.stringify(value) };
+    const watcher: Watcher = { ...what, values, node: root && nodeAt(root, path), shown: JSON.stringify(value) };
     if (signal.aborted) return values;
     watchers.add(watcher);
     this.#watchers.set(namespace, watchers);
@@ -48,25 +54,27 @@ export class ConfigWatchers {
     return values;
   }
 
-  /** The document has changed at the path. A watcher that can't be told ends with the reason, and hurts nobody else. */
-  changed(namespace: string, path: readonly string[], root: ConfigObject | undefined, keys: DataKeys): void {
+  /** The document is another now. A watcher that can't be told ends with the reason, and hurts nobody else. */
+  async changed(namespace: string, root: ConfigObject | undefined): Promise<void> {
+    /** Those who watch the same are given the same. */
+    const looks = new Map<string, Promise<{ readonly value: Json | undefined; readonly shown: string | undefined }>>();
     for (const watcher of [...(this.#watchers.get(namespace) ?? [])]) {
-      if (!isRelated(watcher.path, path)) continue;
+      const { path, reveal } = watcher;
+      const node = root && nodeAt(root, path);
+      if (node === watcher.node) continue;
       try {
-        const value = watcher.look(root, keys);
-        const shown = JSON.stringify(value);
-        if (shown === watcher.shown) continue;
+        const key = `${reveal} ${formatPath(path)}`;
+        const looking =
+          looks.get(key) ?? this.#look(watcher, root).then((value) => ({ value, shown: JSON.stringify(value) }));
+        looks.set(key, looking);
+        const { value, shown } = await looking;
+        const isNew = shown !== watcher.shown;
+        watcher.node = node;
         watcher.shown = shown;
-        watcher.values.put(value);
+        if (isNew) watcher.values.put(value);
       } catch (error) {
         watcher.values.fail(error);
       }
     }
   }
-}
-
-function isRelated(one: readonly string[], other: readonly string[]): boolean {
-  const length = Math.min(one.length, other.length);
-  for (let at = 0; at < length; at++) if (one[at] !== other[at]) return false;
-  return true;
 }

@@ -52,7 +52,7 @@ export class ClientConnection extends Connection {
     const id = this.#nextId;
     this.#nextId += 2;
     const stream = new Stream(this, id, this.peer.initialWindowSize, this.limits.streamWindowBytes, events);
-    this.streams.set(id, stream);
+    this.streams.add(stream);
     stream.sendHeaders(fields, false);
     if (this.#nextId > maxStreamId) this.isDraining = true;
     return stream;

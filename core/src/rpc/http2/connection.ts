@@ -11,6 +11,7 @@ import { ReceivedFrames } from "./received-frames.ts";
 import type { ReceivedHeaders, Receiver } from "./receiver.ts";
 import { initialPeerSettings, type PeerSettings } from "./settings.ts";
 import type { Stream, StreamClose } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
 import { sweep, unsweep } from "./sweeper.ts";
 import { Turns } from "./turns.ts";
 
@@ -37,7 +38,7 @@ export abstract class Connection implements Receiver {
   readonly socket: Socket;
   readonly output: Output;
   readonly writer: FrameWriter;
-  readonly streams = new Map<number, Stream>();
+  readonly streams = new StreamTable();
   readonly peer: PeerSettings = initialPeerSettings();
   /** Bytes that the peer takes on all streams together. */
   sendWindow = defaultWindowBytes;
@@ -170,7 +171,7 @@ export abstract class Connection implements Receiver {
   }
 
   onStreamClosed(stream: Stream): void {
-    this.streams.delete(stream.id);
+    this.streams.delete(stream);
     if (!this.isClosed) this.onRoom();
   }
 

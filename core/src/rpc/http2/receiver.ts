@@ -3,6 +3,7 @@ import type { Keepalive } from "./keepalive.ts";
 import type { Allowance } from "./limits.ts";
 import type { PeerSettings } from "./settings.ts";
 import type { Stream, StreamOwner } from "./stream.ts";
+import type { Streams } from "./stream-table.ts";
 
 /** A decoded header block, or why there is none. */
 export interface ReceivedHeaders {
@@ -17,7 +18,7 @@ export interface ReceivedHeaders {
 /** What the frames that come in need of their connection. What the peer does wrong is thrown as a ConnectionError. */
 export interface Receiver extends StreamOwner {
   readonly isServer: boolean;
-  readonly streams: ReadonlyMap<number, Stream>;
+  readonly streams: Streams;
   readonly peer: PeerSettings;
   readonly keepalive: Keepalive;
   readonly inflow: Inflow;

@@ -95,7 +95,7 @@ export class ServerConnection extends Connection {
     const { limits, peer } = this;
     const stream = new Stream(this, streamId, peer.initialWindowSize, limits.streamWindowBytes, ignored);
     stream.hasHeaders = true;
-    this.streams.set(streamId, stream);
+    this.streams.add(stream);
     const busy = Math.max(this.streams.size, this.running + 1) > limits.maxConcurrentStreams;
     const head = malformed ?? (fields === undefined ? tooLarge : readRequest(fields));
     if (busy)

@@ -7,7 +7,8 @@ import type { Measure, Row } from "../row.ts";
 import { median } from "../table.ts";
 
 const run = promisify(execFile);
-const settleMs = 2_000;
+/** The check of the database after the start is over by then. */
+const settleMs = 5_000;
 
 /** `micro server` and the command line as processes. */
 export const server: readonly Row[] = [

@@ -17,7 +17,7 @@ export interface DatabaseOptions {
 
 const inMemory = ":memory:";
 const maxResultBytes = 64 * 1024 * 1024;
-/** Readers beyond the first are started when all are busy. */
+/** Readers beyond the first are started when all stay busy. */
 const maxReaders = 2;
 
 /**

@@ -21,6 +21,8 @@ const transactionBytes = 12 * 1024;
 const longLogPages = 8_192;
 /** So many pages are given back to the disk in one transaction, which holds up writers for as long as it takes. */
 const vacuumPages = 256;
+/** Its thread ends when there was nothing to do for so long: a thread takes 6 to 9 MiB. */
+const restAfterMs = 3_000;
 /** Free pages are kept for the next records up to a quarter of the file, or 4 MiB. */
 const keptFreePages = 1_024;
 
@@ -36,6 +38,8 @@ export class Keeper {
   readonly #checkTimer: NodeJS.Timeout;
   readonly #queries: string[] = [];
   #thread: Promise<DatabaseThread> | undefined;
+  #rest: NodeJS.Timeout | undefined;
+  #ending: Promise<unknown> = Promise.resolve();
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> | undefined;
@@ -71,7 +75,8 @@ export class Keeper {
     clearTimeout(this.#checkTimer);
     clearTimeout(this.#timer);
     await this.#working;
-    await (await this.#thread?.catch(() => undefined))?.close();
+    this.#endThread();
+    await this.#ending;
   }
 
   #plan(): void {
@@ -125,10 +130,23 @@ export class Keeper {
 
   #ownThread(): Promise<DatabaseThread> {
     if (this.#isClosed) throw MicroError.unavailable("store", "the database is closed");
-    this.#thread ??= this.#start();
-    this.#thread.catch(() => {
-      this.#thread = undefined;
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => this.#endThread(), restAfterMs).unref();
+    if (this.#thread !== undefined) return this.#thread;
+    const thread = this.#start();
+    this.#thread = thread;
+    thread.catch(() => {
+      if (this.#thread === thread) this.#thread = undefined;
     });
-    return this.#thread;
+    return thread;
+  }
+
+  /** It does what it was asked for before it goes. */
+  #endThread(): void {
+    clearTimeout(this.#rest);
+    const thread = this.#thread;
+    this.#thread = undefined;
+    const ended = thread?.then((started) => started.close()).catch(() => undefined);
+    this.#ending = Promise.all([this.#ending, ended]);
   }
 }

@@ -14,7 +14,7 @@ export interface LaneOptions {
   readonly kind: "read" | "write";
   /** Does the jobs from the beginning. */
   readonly thread: DatabaseThread;
-  /** How many threads may work for it, further ones made by `start` when all are busy. One keeps jobs in order. */
+  /** How many threads may work for it, further ones made by `start` when all stay busy. One keeps jobs in order. */
   readonly maxThreads?: number;
   readonly start?: () => Promise<DatabaseThread>;
   /** Is told of every batch that was done, and how many bytes it had. */
@@ -24,6 +24,8 @@ export interface LaneOptions {
 /** At most so many jobs go to a thread at once, and about so many bytes. */
 const batchJobs = 1_000;
 const batchBytes = 32 * 1024 * 1024;
+/** Jobs that wait now and still or again so much later get another thread: a burst, as at the start of the server, gets none. */
+const growAfterMs = 20;
 /** More than this waiting means the disk can't keep up: callers are refused instead of memory filling. */
 const maxWaiting = 20_000;
 const maxWaitingBytes = 256 * 1024 * 1024;
@@ -39,6 +41,7 @@ export class Lane {
   readonly #threads: DatabaseThread[];
   readonly #idle: DatabaseThread[];
   #starting = false;
+  #growing: NodeJS.Timeout | undefined;
   #queue: Waiting[] = [];
   #bytes = 0;
   #scheduled = false;
@@ -77,6 +80,7 @@ export class Lane {
   async close(): Promise<void> {
     if (this.#queue.length > 0 || this.#busy > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
     this.#closed ??= MicroError.unavailable("store", "the database is closed");
+    clearTimeout(this.#growing);
     while (this.#starting) await new Promise((resolve) => setImmediate(resolve));
     await Promise.all(this.#threads.slice(1).map((thread) => thread.close()));
   }
@@ -94,7 +98,7 @@ export class Lane {
   #send(): void {
     while (this.#queue.length > 0) {
       const thread = this.#idle.pop();
-      if (thread === undefined) return void this.#grow();
+      if (thread === undefined) return void this.#planGrowth();
       const batch = this.#take();
       if (batch.length === 0) this.#idle.push(thread);
       else void this.#give(thread, batch);
@@ -136,11 +140,19 @@ export class Lane {
     });
   }
 
-  async #grow(): Promise<void> {
-    if (this.#start === undefined || this.#starting || this.#threads.length >= this.#maxThreads) return;
+  #planGrowth(): void {
+    const start = this.#start;
+    if (start === undefined || this.#starting || this.#threads.length >= this.#maxThreads) return;
+    this.#growing ??= setTimeout(() => {
+      this.#growing = undefined;
+      if (this.#queue.length > 0 && this.#idle.length === 0) void this.#grow(start);
+    }, growAfterMs).unref();
+  }
+
+  async #grow(start: () => Promise<DatabaseThread>): Promise<void> {
     this.#starting = true;
     try {
-      const thread = await this.#start();
+      const thread = await start();
       this.#threads.push(thread);
       this.#idle.push(thread);
     } catch {

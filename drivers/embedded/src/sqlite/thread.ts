@@ -1,3 +1,5 @@
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { MicroError } from "@microts/core";
 import { errorOfFailure } from "./failure.ts";
@@ -98,7 +100,7 @@ function startWorker(data: ThreadData): Worker {
   return new Worker(new URL(`./worker.${extension}`, import.meta.url), {
     workerData: data,
     execArgv: [],
-    env: {},
+    env: compileCache(),
     name: `micro database ${data.role}`,
   });
 }
@@ -111,4 +113,10 @@ function firstMessage(worker: Worker): Promise<Opened> {
       reject(MicroError.unavailable("store", "the database thread ended before it had opened the file")),
     );
   });
+}
+
+/** A thread has a cache of compiled code only when its own environment names one; without it each strips and compiles anew. */
+function compileCache(): Record<string, string> {
+  const folder = getCompileCacheDir();
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
 }

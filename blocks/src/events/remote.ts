@@ -1,7 +1,6 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { decodeMessage, encodeMessage } from "@microts/core/codec";
+import { encodeMessage } from "@microts/core/codec";
 import { type RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
-import { AckRequestSchema, ConsumeRequestSchema, EventSchema, Store, Stream } from "@microts/proto/events";
+import { ConsumeRequestSchema, ReadRequestSchema, Stream } from "@microts/proto/events";
 import { Answers } from "./answers.ts";
 import type {
   ConsumeOptions,
@@ -16,8 +15,16 @@ import type {
   TopicInfo,
   TopicSettings,
 } from "./driver.ts";
+import {
+  type Answer,
+  decodeDelivered,
+  decodePage,
+  decodePublished,
+  encodeAnswer,
+  encodePublish,
+} from "./event-codec.ts";
 import { Prefetched } from "./prefetched.ts";
-import { damageFrom, eventFrom, farewell, settingsFrom, unixSeconds, wirePosition, wireSettings } from "./wire.ts";
+import { farewell, settingsFrom, wirePosition, wireSettings } from "./wire.ts";
 
 /** How long a consumer that leaves waits for the server to have taken its last answers. */
 const farewellMs = 1000;
@@ -31,24 +38,17 @@ export class RemoteEvents implements EventsDriver {
   readonly #rpc: RpcClient;
   readonly #namespace: string;
   readonly #stream: ServiceClient<(typeof Stream)["method"]>;
-  readonly #store: ServiceClient<(typeof Store)["method"]>;
 
   /** `namespace` is the issuer of the client's account. `rpc` stays the caller's to close. */
   constructor(rpc: RpcClient, namespace: string) {
     this.#rpc = rpc;
     this.#namespace = namespace;
     this.#stream = serviceClient(Stream, rpc, "events");
-    this.#store = serviceClient(Store, rpc, "events");
   }
 
   async publish(namespace: string, topic: string, event: NewEvent, signal: AbortSignal): Promise<Published> {
-    const { id = "", metadata, payload, timestamp, expiresAt } = event;
-    const ttlMs = BigInt(expiresAt === undefined ? 0 : Math.max(1, expiresAt.getTime() - Date.now()));
-    const timestampMs = BigInt(timestamp.getTime());
-    const times = { timestamp: unixSeconds(timestamp), timestampMs, ttlMs };
-    const request = { topic, id, metadata, payload, ...times, namespace: this.#named(namespace) };
-    const published = await this.#stream.publish(request, { signal });
-    return { id: published.id, offset: Number(published.offset), duplicate: published.duplicate };
+    const request = encodePublish(this.#named(namespace), topic, event);
+    return decodePublished(await this.#rpc.unary("events", "Stream.Publish", request, { signal }));
   }
 
   async consume(namespace: string, options: ConsumeOptions, signal: AbortSignal): Promise<AsyncIterable<Delivery>> {
@@ -78,14 +78,8 @@ export class RemoteEvents implements EventsDriver {
     const { from, until, limit } = range;
     const positions = { from: wirePosition(from), ...(until !== undefined && { until: wirePosition(until) }) };
     const request = { topic, limit: BigInt(limit), ...positions, namespace: this.#named(namespace) };
-    const page = await this.#store.read(request, { signal });
-    return {
-      events: page.events.map(eventFrom),
-      damaged: page.damaged.map(damageFrom),
-      next: Number(page.next),
-      first: Number(page.first),
-      end: Number(page.end),
-    };
+    const bytes = encodeMessage(ReadRequestSchema, request, "proto");
+    return decodePage(await this.#rpc.unary("events", "Store.Read", bytes, { signal }));
   }
 
   async topics(namespace: string, signal: AbortSignal): Promise<TopicInfo[]> {
@@ -158,12 +152,11 @@ async function* deliveries(
 
 async function* received(replies: AsyncGenerator<Uint8Array>, answers: Answers): AsyncGenerator<Delivery> {
   for (let reply = await replies.next(); !reply.done; reply = await replies.next()) {
-    const message = decodeMessage(EventSchema, reply.value, "proto");
-    const { id, offset, attempt } = message;
-    const answer = async (given: Omit<MessageInitShape<typeof AckRequestSchema>, "$typeName">) =>
-      answers.push(encodeMessage(AckRequestSchema, { id, offset, ...given }, "proto"));
+    const { event, attempt } = decodeDelivered(reply.value);
+    const { id, offset } = event;
+    const answer = async (given: Answer) => answers.push(encodeAnswer(id, offset, given));
     yield {
-      event: eventFrom(message),
+      event,
       attempt,
       ack: () => answer({ success: true }),
       nack: (reason = "") => answer({ reason }),
@@ -183,7 +176,7 @@ async function sayFarewell(replies: AsyncGenerator<Uint8Array>, answers: Answers
   const waited = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, farewellMs);
   });
-  answers.push(encodeMessage(AckRequestSchema, { id: farewell, success: true }, "proto"));
+  answers.push(encodeAnswer(farewell, 0, { success: true }));
   await Promise.race([drained().catch(() => {}), waited]);
   clearTimeout(timer);
 }

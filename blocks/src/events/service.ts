@@ -1,10 +1,18 @@
 import { type Account, MicroError, requireAccount, requireAdmin } from "@microts/core";
 import { type CallContext, type Method, methodsOf } from "@microts/core/rpc";
 import { Store as StoreService, Stream as StreamService } from "@microts/proto/events";
-import type { Delivery, Position } from "./driver.ts";
+import type { Delivery, EventPage, Position, Published } from "./driver.ts";
+import {
+  type Delivered,
+  decodePublish,
+  encodeDelivered,
+  encodePage,
+  encodePublished,
+  type PublishCall,
+} from "./event-codec.ts";
 import type { Events } from "./events.ts";
 import { takeAnswers, Unanswered } from "./unanswered.ts";
-import { positionFrom, settingsFrom, timeFrom, wireEvent, wirePage, wireSettings } from "./wire.ts";
+import { positionFrom, settingsFrom, timeFrom, wireSettings } from "./wire.ts";
 
 /** How long consumers that are sent away may take to answer what they have. */
 const lastAnswersMs = 500;
@@ -14,22 +22,26 @@ const lastAnswersMs = 500;
  * or name another in the request when they are of `micro`; the original lets in those of `micro` alone. Consumers are sent away when `stopping` aborts.
  */
 export function eventsMethods(events: Events, stopping?: AbortSignal): Method[] {
-  return [...streamMethods(events, stopping), ...storeMethods(events)];
+  const methods = [...streamMethods(events, stopping), ...storeMethods(events)];
+  return methods.map((method) => ({ ...method, ...codecs[method.name] }));
 }
+
+/** What handlers take and give is not the messages but what is in them. */
+const codecs: Readonly<Record<string, Partial<Pick<Method, "decode" | "encode">>>> = {
+  "Stream.Publish": {
+    decode: decodePublish,
+    encode: (value, format) => encodePublished(value as Published, format),
+  },
+  "Stream.Consume": { encode: (value, format) => encodeDelivered(value as Delivered, format) },
+  "Store.Read": { encode: (value, format) => encodePage(value as EventPage, format) },
+};
 
 function streamMethods(events: Events, stopping: AbortSignal | undefined): Method[] {
   return methodsOf(StreamService, {
-    async publish({ topic, id, metadata, payload, ttlMs, namespace: named, ...times }, { account, signal }) {
+    publish(request, { account, signal }) {
+      const { namespace: named, topic, payload, ...options } = request as unknown as PublishCall;
       const namespace = admitted(account, named, "events.Stream.Publish");
-      const published = await events.publish(topic, payload, {
-        namespace,
-        id: id || undefined,
-        metadata,
-        timestamp: timeFrom(times),
-        ttlMs: ttlMs > 0n ? Number(ttlMs) : undefined,
-        signal,
-      });
-      return { ...published, offset: BigInt(published.offset) };
+      return given(events.publish(topic, payload, { ...options, namespace, signal }));
     },
     async consume({ topic, group, offset, from, autoAck, ackWait, retryLimit, ...more }, context) {
       const namespace = admitted(context.account, more.namespace, "events.Stream.Consume");
@@ -46,7 +58,7 @@ function streamMethods(events: Events, stopping: AbortSignal | undefined): Metho
         maxUnanswered: more.maxUnanswered || undefined,
         signal: AbortSignal.any([context.signal, broken.signal]),
       });
-      return delivered(deliveries, broken, context, stopping);
+      return given(delivered(deliveries, broken, context, stopping));
     },
     async topics({ namespace: named }, { account, signal }) {
       const namespace = admitted(account, named, "events.Stream.Topics");
@@ -95,7 +107,7 @@ function storeMethods(events: Events): Method[] {
       const call = { namespace, signal };
       const position = positionFrom(from) ?? (await skipped(events, topic, Number(offset), call));
       const count = limit === 0n ? undefined : Number(limit);
-      return wirePage(await events.read(topic, { ...call, from: position, until: positionFrom(until), limit: count }));
+      return given(await events.read(topic, { ...call, from: position, until: positionFrom(until), limit: count }));
     },
     async write({ event, ttl, namespace: named }, { account, signal }) {
       const at = "events.Store.Write";
@@ -113,6 +125,11 @@ function storeMethods(events: Events): Method[] {
       return {};
     },
   });
+}
+
+/** For the codec of its method, which knows what it is. */
+function given(value: unknown): never {
+  return value as never;
 }
 
 function admitted(account: Account | undefined, named: string, at: string): string {
@@ -143,7 +160,7 @@ async function* delivered(
   broken: AbortController,
   context: CallContext,
   stopping: AbortSignal | undefined,
-) {
+): AsyncGenerator<Delivered> {
   const iterator = deliveries[Symbol.asyncIterator]();
   const unanswered = new Unanswered();
   let failure: unknown;
@@ -168,7 +185,7 @@ async function* delivered(
         continue;
       }
       unanswered.add(delivery);
-      yield wireEvent(delivery.event, delivery.attempt);
+      yield delivery;
     }
     if (failure !== undefined && !context.signal.aborted) throw failure;
   } finally {

@@ -1,9 +1,12 @@
 import type {
+  PublishRequest,
+  PublishResponse,
+  ReadResponse,
   Event as WireEvent,
   Position as WirePosition,
   TopicSettings as WireSettings,
 } from "@microts/proto/events";
-import type { Damage, EventPage, Position, StreamEvent, TopicSettings } from "./driver.ts";
+import type { Damage, EventPage, Position, Published, StreamEvent, TopicSettings } from "./driver.ts";
 
 /** An event as a message; `attempt` when it is delivered rather than read. */
 export function wireEvent({ id, topic, offset, timestamp, metadata, payload }: StreamEvent, attempt = 0) {
@@ -20,9 +23,31 @@ export function wireEvent({ id, topic, offset, timestamp, metadata, payload }: S
   };
 }
 
-/** The event in a message. */
-export function eventFrom({ id, topic, offset, metadata, payload, ...times }: WireEvent): StreamEvent {
-  return { id, topic, offset: Number(offset), timestamp: timeFrom(times) ?? new Date(0), metadata, payload };
+/** The event in a message, and how often it was delivered. */
+export function deliveryFrom({ id, topic, offset, attempt, metadata, payload, ...times }: WireEvent) {
+  const timestamp = timeFrom(times) ?? new Date(0);
+  const event: StreamEvent = { id, topic, offset: Number(offset), timestamp, metadata, payload };
+  return { event, attempt };
+}
+
+export function publishFrom({ namespace, topic, id, metadata, payload, ttlMs, ...times }: PublishRequest) {
+  return {
+    namespace,
+    topic,
+    id: id || undefined,
+    metadata,
+    payload,
+    timestamp: timeFrom(times),
+    ttlMs: ttlMs > 0n ? Number(ttlMs) : undefined,
+  };
+}
+
+export function wirePublished({ id, offset, duplicate }: Published) {
+  return { id, offset: BigInt(offset), duplicate };
+}
+
+export function publishedFrom({ id, offset, duplicate }: PublishResponse): Published {
+  return { id, offset: Number(offset), duplicate };
 }
 
 export function wirePage({ events, damaged, next, first, end }: EventPage) {
@@ -35,12 +60,27 @@ export function wirePage({ events, damaged, next, first, end }: EventPage) {
   };
 }
 
-export function damageFrom({ offset, count, reason }: { offset: bigint; count: bigint; reason: string }): Damage {
+export function pageFrom({ events, damaged, next, first, end }: ReadResponse): EventPage {
   return {
+    events: events.map((event) => deliveryFrom(event).event),
+    damaged: damaged.map(damageFrom),
+    next: Number(next),
+    first: Number(first),
+    end: Number(end),
+  };
+}
+
+export function damageFrom({
+  offset,
+  count,
+  reason,
+}: Record<"offset" | "count", bigint | number> & { reason: string }) {
+  const damage: Damage = {
     offset: Number(offset),
     count: Number(count),
     reason: reason === "checksum" ? reason : "missing",
   };
+  return damage;
 }
 
 export function wirePosition(position: Position) {

@@ -37,6 +37,9 @@ const firstRetryMs = 100;
 const maxRetryMs = 10_000;
 const buryAgainMs = 1000;
 const keepMs = 10 * 60_000;
+/** When a save has been asked for so often while the last one ran, the next one waits so long for more: it is a busy group, and each save is a write. */
+const busySaves = 16;
+const busyPauseMs = 5;
 
 /**
  * The consumers of one group. Events come from the topic in order and go to whichever consumer has waited longest. What is answered is kept
@@ -55,6 +58,8 @@ export class EventGroup {
   #lastUse = performance.now();
   #saving: Promise<void> | undefined;
   #nextSave: Promise<void> | undefined;
+  /** How often the next save has been asked for. */
+  #saves = 0;
 
   constructor(options: EventGroupOptions) {
     this.#options = options;
@@ -150,17 +155,23 @@ export class EventGroup {
     await this.save();
   }
 
-  /** Resolves when the progress made so far is on disk. Saves that are asked for while one runs become one. */
+  /** Resolves when the progress made so far is on disk. Saves that are asked for while one runs, or soon after when many are, become one. */
   save(): Promise<void> {
-    const { name, records, now } = this.#options;
-    if (name === "") return Promise.resolve();
-    this.#nextSave ??= (this.#saving ?? Promise.resolve()).then(() => {
-      this.#nextSave = undefined;
-      const saving = records.save(name, { progress: this.#progress.stored(), tried: this.#tried }, now());
-      this.#saving = saving.catch(() => {});
-      return saving;
-    });
+    if (this.#options.name === "") return Promise.resolve();
+    this.#nextSave ??= this.#saveNext(this.#saving);
+    this.#saves++;
     return this.#nextSave;
+  }
+
+  async #saveNext(running: Promise<void> | undefined): Promise<void> {
+    const { name, records, now } = this.#options;
+    await running;
+    if (this.#saves > busySaves && !this.#closed) await new Promise((resolve) => setTimeout(resolve, busyPauseMs));
+    this.#nextSave = undefined;
+    this.#saves = 0;
+    const saving = records.save(name, { progress: this.#progress.stored(), tried: this.#tried }, now());
+    this.#saving = saving.catch(() => {});
+    await saving;
   }
 
   close(): void {

@@ -1,0 +1,169 @@
+/** Protobuf's wire format in straight lines, for the messages that are written and read more than any others. */
+
+/** Reads one message after the other. Throws RangeError for what isn't well formed or out of the ordinary: the general codec knows what to say of that. */
+export class FieldReader {
+  readonly #bytes: Buffer;
+  #at: number;
+  #end: number;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = 0;
+    this.#end = bytes.length;
+  }
+
+  /** The tag of the next field of this message, or 0 at its end. */
+  tag(): number {
+    if (this.#at >= this.#end) return 0;
+    const tag = this.small();
+    if (tag < 8) throw new RangeError("field numbers begin at 1");
+    return tag;
+  }
+
+  /** A number of 64 bits, when it is 0 or more and a double holds it. */
+  number(): number {
+    let value = 0;
+    let scale = 1;
+    for (let left = 8; left > 0 && this.#at < this.#end; left--, scale *= 128) {
+      const byte = this.#bytes[this.#at++] as number;
+      value += (byte & 0x7f) * scale;
+      if (byte >= 0x80) continue;
+      if (value <= Number.MAX_SAFE_INTEGER) return value;
+      break;
+    }
+    throw new RangeError("not a number of this kind");
+  }
+
+  /** A number of 32 bits or a length, when it has at most 28 of them. */
+  small(): number {
+    let value = 0;
+    for (let shift = 0; shift < 28 && this.#at < this.#end; shift += 7) {
+      const byte = this.#bytes[this.#at++] as number;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    throw new RangeError("not a number of this kind");
+  }
+
+  /** Shares the memory of what is read. */
+  bytes(): Buffer {
+    const length = this.small();
+    const start = this.#at;
+    if (start + length > this.#end) throw new RangeError("longer than its message");
+    this.#at = start + length;
+    return this.#bytes.subarray(start, this.#at);
+  }
+
+  text(): string {
+    const length = this.small();
+    const start = this.#at;
+    if (start + length > this.#end) throw new RangeError("longer than its message");
+    this.#at = start + length;
+    const text = this.#bytes.toString("utf8", start, this.#at);
+    // Whether the sender wrote this character or something that isn't UTF-8 is not seen here.
+    if (text.includes("\ufffd")) throw new RangeError("perhaps not UTF-8");
+    return text;
+  }
+
+  /** Goes into a message inside; `leave` takes what this returns. */
+  enter(): number {
+    const length = this.small();
+    const outer = this.#end;
+    if (this.#at + length > outer) throw new RangeError("longer than its message");
+    this.#end = this.#at + length;
+    return outer;
+  }
+
+  leave(outer: number): void {
+    this.#at = this.#end;
+    this.#end = outer;
+  }
+
+  /** Passes over a field that isn't known. One with a number below 16 may be known, and of another kind. */
+  skip(tag: number): void {
+    const type = tag & 7;
+    if (tag >= 128 && type === 0) this.number();
+    else if (tag >= 128 && type === 2) this.bytes();
+    else throw new RangeError("a field for the general codec");
+  }
+}
+
+/** The most bytes of a length that is written before what it is the length of: four, so up to 256 MiB. */
+const lengthBytes = 4;
+
+/** Writes one message. Numbers are of 0 or more, what is 0 or empty is left out. */
+export class FieldWriter {
+  #bytes: Buffer;
+  #at = 0;
+
+  /** `size` is a guess. */
+  constructor(size: number) {
+    this.#bytes = Buffer.allocUnsafe(size);
+  }
+
+  number(tag: number, value: number): void {
+    if (value === 0) return;
+    this.#room(11);
+    this.#varint(tag);
+    this.#varint(value);
+  }
+
+  text(tag: number, value: string): void {
+    if (value === "") return;
+    this.#room(11 + 3 * value.length);
+    this.#varint(tag);
+    // A length of one byte is known to be enough before the text has been written.
+    if (value.length < 0x2b) {
+      const length = this.#bytes.write(value, this.#at + 1);
+      this.#bytes[this.#at] = length;
+      this.#at += 1 + length;
+      return;
+    }
+    this.#varint(Buffer.byteLength(value));
+    this.#at += this.#bytes.write(value, this.#at);
+  }
+
+  bytes(tag: number, value: Uint8Array): void {
+    if (value.length === 0) return;
+    this.#room(11 + value.length);
+    this.#varint(tag);
+    this.#varint(value.length);
+    this.#bytes.set(value, this.#at);
+    this.#at += value.length;
+  }
+
+  /** Begins a message inside; `end` takes what this returns. */
+  begin(tag: number): number {
+    this.#room(6 + lengthBytes);
+    this.#varint(tag);
+    const start = this.#at;
+    this.#at += lengthBytes;
+    return start;
+  }
+
+  /** Its length is written with more bytes than it may need, which every reader takes. */
+  end(start: number): void {
+    let length = this.#at - start - lengthBytes;
+    for (let i = 0; i < lengthBytes - 1; i++, length >>>= 7) this.#bytes[start + i] = (length & 0x7f) | 0x80;
+    this.#bytes[start + lengthBytes - 1] = length;
+  }
+
+  /** What was written. */
+  done(): Buffer {
+    return this.#bytes.subarray(0, this.#at);
+  }
+
+  #varint(value: number): void {
+    let left = value;
+    for (; left >= 0x8000_0000; left = Math.floor(left / 128)) this.#bytes[this.#at++] = (left % 128) | 0x80;
+    for (; left >= 0x80; left >>>= 7) this.#bytes[this.#at++] = (left & 0x7f) | 0x80;
+    this.#bytes[this.#at++] = left;
+  }
+
+  #room(size: number): void {
+    if (this.#at + size <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(2 * this.#bytes.length + size);
+    larger.set(this.#bytes.subarray(0, this.#at));
+    this.#bytes = larger;
+  }
+}

@@ -14,8 +14,11 @@ export interface LookaheadOptions {
   onFilled(): void;
 }
 
-const maxEvents = 128;
-const maxBytes = 1024 * 1024;
+/** Enough for a whole chunk: what is read of it and not taken has to be read again. */
+const maxEvents = 2048;
+const maxBytes = 128 * 1024;
+/** With fewer than this left, more is read. */
+const fewEvents = 128;
 const againMs = 1000;
 const never = new AbortController().signal;
 
@@ -46,6 +49,7 @@ export class Lookahead {
   shift(): StreamEvent | undefined {
     for (;;) {
       const event = this.#buffer.shift();
+      if (this.#buffer.length < fewEvents) this.fill();
       if (event === undefined || !this.#progress.has(event.offset)) return event;
     }
   }
@@ -62,7 +66,7 @@ export class Lookahead {
 
   /** Reads on, unless it does already or there is nothing. */
   fill(): void {
-    if (this.#filling || this.#buffer.length > 0 || this.#next >= this.#options.topic.next) return;
+    if (this.#filling || this.#buffer.length >= fewEvents || this.#next >= this.#options.topic.next) return;
     this.#filling = true;
     void this.#fill(this.#epoch);
   }

@@ -1,6 +1,6 @@
 import { Broker, RemoteBroker } from "@microts/blocks/broker";
-import { RpcClient, type ServiceClient, serviceClient } from "@microts/core/rpc";
-import { Stream } from "@microts/proto/events";
+import { Events, RemoteEvents } from "@microts/blocks/events";
+import { RpcClient } from "@microts/core/rpc";
 import type { Bench } from "../bench.ts";
 import { type Nats, startNats, subject } from "../engines/nats.ts";
 import { startRedis } from "../engines/redis.ts";
@@ -13,8 +13,6 @@ const payload = Buffer.alloc(200, "e");
 const replayed = 50_000;
 const subscribers = 10;
 const noNats: Skipped = { skipped: "nats-server is not installed (tools/referees.sh builds it)" };
-
-type StreamClient = ServiceClient<(typeof Stream)["method"]>;
 
 /** Events and messages of `micro server` through its proxy. */
 export const events: readonly Row[] = [
@@ -36,13 +34,12 @@ export const events: readonly Row[] = [
     waiting: ["≥ 100× Micro v3 (Go), which made 211 publishes/s on another day"],
     profiled: ["client", "server"],
     async open(bench) {
-      const rpc = await platformClient(bench);
-      const stream = serviceClient(Stream, rpc, "events");
+      const stream = await platformEvents(bench);
       const [synced, asItComes] = [await startNats(bench, "synced", true), await startNats(bench, "nats", false)];
       const redis = await startRedis(bench);
       const publish = (call: () => Promise<unknown>) => repeated(bench, call);
       return {
-        ours: await publish(() => stream.publish({ topic: subject, payload })),
+        ours: await publish(() => stream.publish(subject, payload)),
         "JetStream, synced":
           synced === undefined ? noNats : await publish(() => synced.stream.publish(subject, payload)),
         JetStream: asItComes === undefined ? noNats : await publish(() => asItComes.stream.publish(subject, payload)),
@@ -58,18 +55,20 @@ export const events: readonly Row[] = [
     title: `Replay of ${replayed.toLocaleString("en")} events of 200 B from the first on`,
     unit: "messages/s",
     contenders: {
-      ours: "Stream.Consume with auto_ack, through the proxy of micro server",
+      ours: "Events.replay, which reads pages by Store.Read, through the proxy of micro server",
+      consumer: "Events.consume, each event acknowledged, through the proxy of micro server",
       JetStream: "NATS JetStream, ordered consumer",
     },
     bars: [{ text: "≥ 1× JetStream, ordered consumer", of: "ours", against: "JetStream", atLeast: 1 }],
     profiled: ["client", "server"],
     async open(bench) {
-      const stream = serviceClient(Stream, await platformClient(bench), "events");
+      const stream = await platformEvents(bench);
       const nats = await startNats(bench, "nats", false);
-      await filled(() => stream.publish({ topic: subject, payload }));
+      await filled(() => stream.publish(subject, payload));
       if (nats !== undefined) await filled(() => nats.stream.publish(subject, payload));
       return {
         ours: () => timed(() => replay(stream)),
+        consumer: () => timed(() => consume(stream)),
         JetStream: nats === undefined ? noNats : () => timed(() => replayNats(nats)),
       };
     },
@@ -94,11 +93,12 @@ export const events: readonly Row[] = [
   },
 ];
 
-async function platformClient(bench: Bench): Promise<RpcClient> {
+async function platformEvents(bench: Bench): Promise<Events> {
   const server = await startMicroServer(bench, "ours");
   const authorization = await server.authorization();
   const { proxy } = server.addresses;
-  return bench.use(new RpcClient({ resolve: () => proxy, metadata: () => ({ authorization }) }));
+  const rpc = bench.use(new RpcClient({ resolve: () => proxy, metadata: () => ({ authorization }) }));
+  return new Events(new RemoteEvents(rpc, "micro"));
 }
 
 async function repeated(bench: Bench, call: () => Promise<unknown>): Promise<Measure> {
@@ -123,13 +123,22 @@ async function timed(run: () => Promise<void>): Promise<{ value: number }> {
   return { value: replayed / ((performance.now() - startedMs) / 1000) };
 }
 
-async function replay(stream: StreamClient): Promise<void> {
+async function replay(events: Events): Promise<void> {
   let next = 0;
-  for await (const event of stream.consume({ topic: subject, autoAck: true, from: { offset: 0n } })) {
-    if (Number(event.offset) !== next++ || event.payload.length !== payload.length) throw new Error("a wrong event");
+  for await (const event of events.replay(subject, { until: replayed })) check(event, next++);
+  if (next < replayed) throw new Error(`the stream ended after ${next} events`);
+}
+
+async function consume(events: Events): Promise<void> {
+  let next = 0;
+  for await (const { event } of await events.consume(subject, { from: "earliest" })) {
+    check(event, next++);
     if (next === replayed) return;
   }
-  throw new Error(`the stream ended after ${next} events`);
+}
+
+function check({ offset, payload: bytes }: { readonly offset: number; readonly payload: Uint8Array }, next: number) {
+  if (offset !== next || bytes.length !== payload.length) throw new Error("a wrong event");
 }
 
 async function replayNats({ stream }: Nats): Promise<void> {

@@ -18,8 +18,10 @@ export class Unanswered {
     this.#byOffset.delete(offset);
     this.#byOffset.set(offset, delivery);
     this.#byId.set(id, delivery);
+    if (this.#byOffset.size <= maxDeliveries) return;
+    // Seldom: in a map from which much was taken, the first entry is far to find.
     const [oldest] = this.#byOffset.values();
-    if (this.#byOffset.size > maxDeliveries && oldest !== undefined) this.#remove(oldest);
+    if (oldest !== undefined) this.#remove(oldest);
   }
 
   /** The delivery that an answer is for; it is taken off unless the answer only asks for more time. */

@@ -21,6 +21,8 @@ import type {
   TopicSettings,
 } from "./driver.ts";
 
+import { never } from "./never.ts";
+
 export interface EventsCallOptions {
   /** Default `micro`. */
   readonly namespace?: string | undefined;
@@ -72,7 +74,6 @@ export interface ReplayOptions extends EventsCallOptions {
   readonly onDamaged?: ((damage: Damage) => void) | undefined;
 }
 
-const never = new AbortController().signal;
 const defaultAckWaitMs = 30_000;
 const maxAckWaitMs = 24 * 3_600_000;
 const defaultUnanswered = 1000;

@@ -23,6 +23,7 @@ import {
   encodeAnswer,
   encodePublish,
 } from "./event-codec.ts";
+import { never } from "./never.ts";
 import { Prefetched } from "./prefetched.ts";
 import { farewell, settingsFrom, wirePosition, wireSettings } from "./wire.ts";
 
@@ -48,7 +49,9 @@ export class RemoteEvents implements EventsDriver {
 
   async publish(namespace: string, topic: string, event: NewEvent, signal: AbortSignal): Promise<Published> {
     const request = encodePublish(this.#named(namespace), topic, event);
-    return decodePublished(await this.#rpc.unary("events", "Stream.Publish", request, { signal }));
+    // Listeners on the one signal of all calls would be many.
+    const options = signal === never ? {} : { signal };
+    return decodePublished(await this.#rpc.unary("events", "Stream.Publish", request, options));
   }
 
   async consume(namespace: string, options: ConsumeOptions, signal: AbortSignal): Promise<AsyncIterable<Delivery>> {

@@ -44,6 +44,8 @@ export class EmbeddedEvents implements EventsDriver {
   readonly #retention: Retention;
   readonly #options: OpenTopicOptions;
   readonly #topics = new Map<string, Promise<OpenTopic | undefined>>();
+  /** Those of them that publishers need not wait for. */
+  readonly #opened = new Map<string, OpenTopic>();
   #closed = false;
 
   constructor({ database, log = silent, sweepMs = 60_000, dedupeMs = 120_000, now = Date.now }: EmbeddedEventsOptions) {
@@ -64,7 +66,8 @@ export class EmbeddedEvents implements EventsDriver {
 
   async publish(namespace: string, topic: string, event: NewEvent, signal: AbortSignal): Promise<Published> {
     signal.throwIfAborted();
-    return (await this.#made(namespace, topic)).writer.append(event, signal);
+    const open = this.#opened.get(`${namespace}/${topic}`) ?? (await this.#made(namespace, topic));
+    return open.writer.append(event, signal);
   }
 
   async consume(namespace: string, options: ConsumeOptions, signal: AbortSignal): Promise<AsyncIterable<Delivery>> {
@@ -104,6 +107,7 @@ export class EmbeddedEvents implements EventsDriver {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#opened.clear();
     clearInterval(this.#timer);
     const open = await Promise.allSettled(this.#topics.values());
     const topics = open.flatMap((each) => (each.status === "fulfilled" ? (each.value ?? []) : []));
@@ -131,6 +135,7 @@ export class EmbeddedEvents implements EventsDriver {
     try {
       const opened = await opening;
       if (opened === undefined) this.#forget(key, opening);
+      else if (this.#topics.get(key) === opening) this.#opened.set(key, opened);
       return opened ?? (create ? this.#open(namespace, topic, create) : undefined);
     } catch (error) {
       this.#forget(key, opening);
@@ -165,7 +170,9 @@ export class EmbeddedEvents implements EventsDriver {
         // A group that waits for its next event for months is in use all the same.
         await topic?.save();
         await topic?.dropIdle();
-        if (topic?.isIdle) this.#topics.delete(key);
+        if (!topic?.isIdle) continue;
+        this.#topics.delete(key);
+        this.#opened.delete(key);
       }
       await this.#retention.sweep(async (namespace, topic) => (await this.#open(namespace, topic, false))?.log);
     } catch (error) {

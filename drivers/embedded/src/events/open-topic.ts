@@ -161,8 +161,12 @@ export class OpenTopic {
     group.close();
   }
 
-  #appended(events: readonly StreamEvent[]): void {
-    for (const { group } of this.#groups.values()) group.published(events);
+  #appended(appended: () => readonly StreamEvent[]): void {
+    this.touch();
+    if (this.#groups.size > 0) {
+      const events = appended();
+      for (const { group } of this.#groups.values()) group.published(events);
+    }
     this.#options.onAppended(this);
   }
 }

@@ -24,7 +24,7 @@ export interface TopicWriterOptions {
   /** How long an id is remembered where the topic doesn't say, in milliseconds. */
   readonly dedupeMs: number;
   /** Told what was appended, before its publishers are. */
-  onAppended(events: readonly StreamEvent[]): void;
+  onAppended(events: () => readonly StreamEvent[]): void;
 }
 
 const batchEvents = 4096;
@@ -116,7 +116,7 @@ export class TopicWriter {
       for (const [i, { event }] of placed.entries()) if (event.id !== undefined) ids.push([event.id, first + i]);
       const until = now + (log.settings.dedupeMs ?? this.#options.dedupeMs);
       await log.append(chunksOf(log, placed), { ids, until }, now);
-      this.#options.onAppended(placed.map(({ id, event }, i) => streamEvent(log.topic, first + i, id, event)));
+      this.#options.onAppended(() => placed.map(({ id, event }, i) => streamEvent(log.topic, first + i, id, event)));
     }
     for (const [i, { id, waiting }] of placed.entries())
       for (const [at, { resolve }] of waiting.entries()) resolve({ id, offset: first + i, duplicate: at > 0 });

@@ -176,6 +176,19 @@ describe("damaged streams", () => {
     }
   }
 
+  it("are all there when the numbers that say where they begin and end are damaged (EV-04)", async () => {
+    const dataDir = await damaged("ends", whole);
+    {
+      await using store = await openEmbeddedStore({ dataDir });
+      const sql = "UPDATE topics SET next_offset = 476, first_offset = 1200 WHERE name = CAST('t' AS BLOB)";
+      await store.database.write([{ sql, params: [] }], signal);
+    }
+    await using second = await opened(dataDir);
+    const all = await readAll(second.events);
+    assert.deepEqual([all.damaged.length, all.events.length], [0, count]);
+    assert.equal((await second.events.publish("acme", "t", event(count), signal)).offset, count);
+  });
+
   it("lose only what was not acknowledged when the end of the log is cut off (EV-05)", {
     timeout: 280_000,
   }, async () => {

@@ -12,9 +12,9 @@ const expiredSql = "SELECT rowid, topic_id, first_offset, count, data FROM event
 const rewriteSql = "UPDATE event_chunks SET data = ?, next_expiry = ? WHERE rowid = ?";
 const shrinkSql = "UPDATE topics SET bytes = bytes - ? WHERE id = ?";
 /** Topics with more than they may keep, and those of which events were deleted that were perhaps the oldest. */
-const dueSql = `SELECT CAST(namespace AS TEXT), CAST(name AS TEXT) FROM topics t WHERE
-  next_offset - first_offset > settings ->> 'maxEvents' OR bytes > settings ->> 'maxBytes'
-  OR (SELECT stored_at FROM event_chunks WHERE topic_id = t.id ORDER BY first_offset LIMIT 1) <= ? - (settings ->> 'maxAgeMs')
+const dueSql = `SELECT CAST(namespace AS TEXT), CAST(name AS TEXT) FROM topics t WHERE settings IS NOT NULL AND (
+    next_offset - first_offset > settings ->> 'maxEvents' OR bytes > settings ->> 'maxBytes'
+    OR (SELECT stored_at FROM event_chunks WHERE topic_id = t.id ORDER BY first_offset LIMIT 1) <= ? - (settings ->> 'maxAgeMs'))
   OR id IN (SELECT value FROM json_each(?))`;
 const forgetIdsSql = `DELETE FROM event_ids WHERE (topic_id, id) IN (SELECT topic_id, id FROM event_ids WHERE until <= ? LIMIT ?) RETURNING 1`;
 const uuid = "[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]-*-*-*-*";

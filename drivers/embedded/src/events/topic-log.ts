@@ -6,7 +6,12 @@ import { PageBuilder } from "./page.ts";
 const blob = "CAST(? AS BLOB)";
 const topicIs = `namespace = ${blob} AND name = ${blob}`;
 const createSql = `INSERT INTO topics (namespace, name) VALUES (${blob}, ${blob}) ON CONFLICT DO NOTHING`;
-const openSql = `SELECT id, next_offset, first_offset, bytes, peak_at, settings FROM topics WHERE ${topicIs}`;
+/** With where the oldest chunk begins and ends, and where the newest one ends. */
+const openSql = `SELECT id, next_offset, first_offset, bytes, peak_at, settings,
+    (SELECT first_offset FROM event_chunks WHERE topic_id = topics.id ORDER BY first_offset LIMIT 1),
+    (SELECT first_offset + count FROM event_chunks WHERE topic_id = topics.id ORDER BY first_offset LIMIT 1),
+    (SELECT first_offset + count FROM event_chunks WHERE topic_id = topics.id ORDER BY first_offset DESC LIMIT 1)
+  FROM topics WHERE ${topicIs}`;
 const insertSql = `INSERT INTO event_chunks (topic_id, first_offset, count, stored_at, latest_at, peak_at, next_expiry, data)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
 const advanceSql = "UPDATE topics SET next_offset = ?, bytes = bytes + ?, peak_at = ? WHERE id = ?";
@@ -102,9 +107,10 @@ export class TopicLog {
     if (row !== undefined) this.#set(row);
   }
 
-  #set([, next, first, bytes, peakAt, settings]: Row): void {
-    this.next = Number(next);
-    this.first = Number(first);
+  #set([, next, first, bytes, peakAt, settings, oldest, oldestEnd, newestEnd]: Row): void {
+    // These two numbers have no checksum: damaged, they must not hide events that are there.
+    this.next = Math.max(Number(next), Number(newestEnd ?? 0));
+    this.first = Number(first) >= Number(oldestEnd ?? Number.POSITIVE_INFINITY) ? Number(oldest) : Number(first);
     this.bytes = Number(bytes);
     this.#peakAt = Number(peakAt);
     this.settings = typeof settings === "string" ? JSON.parse(settings) : {};

@@ -103,7 +103,7 @@ export function timeFrom({ timestamp, timestampMs }: { timestamp: bigint; timest
   return timestamp > 0n ? new Date(Number(timestamp) * 1000) : undefined;
 }
 
-export function unixSeconds(date: Date): bigint {
+function unixSeconds(date: Date): bigint {
   return BigInt(Math.floor(date.getTime() / 1000));
 }
 

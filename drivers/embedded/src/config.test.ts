@@ -79,24 +79,36 @@ describe("EmbeddedConfig", () => {
     await using store = await openEmbeddedStore();
     await using config = new EmbeddedConfig({ store, rootKeys: key() });
     const secrets = Object.fromEntries(Array.from({ length: 4_000 }, (_, n) => [`k${n}`, n]));
-    let turns = 0;
+    let last = 0;
+    let longest = 0;
     const ending = new AbortController();
-    const counting = (async () => {
-      for (; !ending.signal.aborted; turns++) await new Promise((resolve) => setImmediate(resolve));
+    const beating = (async () => {
+      for (; !ending.signal.aborted; last = performance.now()) {
+        await new Promise((resolve) => setImmediate(resolve));
+        longest = Math.max(longest, performance.now() - last);
+      }
     })();
-    const turnsOf = async (work: () => Promise<unknown>) => {
-      const before = turns;
-      await work();
-      return turns - before;
+    /** Which part of its time the work held everything else up, in the best of three: a busy machine does so as well. */
+    const heldUp = async (work: () => Promise<unknown>) => {
+      const parts: number[] = [];
+      for (let round = 0; round < 3; round++) {
+        const start = performance.now();
+        longest = 0;
+        await work();
+        await new Promise((resolve) => setImmediate(resolve));
+        parts.push(longest / (performance.now() - start));
+      }
+      return Math.min(...parts);
     };
-    assert.ok((await turnsOf(() => config.set("acme", ["all"], secrets, true, signal))) > 40);
-    assert.ok((await turnsOf(() => config.get("acme", [], true, signal))) > 40);
     const rotation = async () => {
       for await (const _ of await config.rotate(signal));
     };
-    assert.ok((await turnsOf(rotation)) > 40);
+    const set = await heldUp(() => config.set("acme", ["all"], secrets, true, signal));
+    const get = await heldUp(() => config.get("acme", [], true, signal));
+    const rotated = await heldUp(rotation);
     ending.abort();
-    await counting;
+    await beating;
+    assert.ok(set < 0.4 && get < 0.4 && rotated < 0.4, `set ${set}, get ${get}, rotate ${rotated}`);
     assert.deepEqual({ ...((await config.get("acme", ["all"], true, signal)) as object) }, secrets);
   });
 

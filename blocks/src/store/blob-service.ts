@@ -8,7 +8,7 @@ export function blobMethods(blobs: Blobs): Method[] {
   return methodsOf(BlobStore, {
     async read({ key, options, offset, length }, context) {
       const namespace = await allowedToRead(blobs, context, key, options?.namespace, "store.Blob.Read");
-      const range = { offset: Number(offset), ...(length > 0n && { length: Number(length) }) };
+      const range = { offset: Number(offset), ...(length !== 0n && { length: Number(length) }) };
       const chunks = await blobs.read(key, { namespace, ...range, signal: context.signal });
       if (chunks === undefined) throw notFound("store.Blob.Read", key, namespace);
       return readReplies(chunks);

@@ -3,16 +3,16 @@ import { mkdtemp, open as openFile, readdir, rm, truncate, writeFile } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { Blobs, wholeBlob } from "@microts/blocks/store";
+import { type BlobDriver, Blobs, wholeBlob } from "@microts/blocks/store";
 import { MicroError } from "@microts/core";
 import { blobConformance } from "../../../blocks/src/store/blob-conformance.ts";
-import { type EmbeddedBlobs, openEmbeddedBlobs } from "./blobs.ts";
+import { openEmbeddedBlobs } from "./blobs.ts";
 import { EmbeddedDatabase } from "./sqlite/index.ts";
 
 const signal = new AbortController().signal;
 const info = { contentType: "", public: false };
 
-async function open(): Promise<{ blobs: EmbeddedBlobs; database: EmbeddedDatabase; dataDir: string }> {
+async function open(): Promise<{ blobs: BlobDriver; database: EmbeddedDatabase; dataDir: string }> {
   const dataDir = await mkdtemp(join(tmpdir(), "micro-blobs-"));
   const database = await EmbeddedDatabase.open({ dataDir });
   const blobs = await openEmbeddedBlobs(database);
@@ -27,7 +27,32 @@ async function* from(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array, void, 
   yield* chunks;
 }
 
-describe("EmbeddedBlobs", () => {
+describe("EmbeddedBlobs in memory", () => {
+  const openInMemory = async () => {
+    const database = await EmbeddedDatabase.open({});
+    const blobs = await openEmbeddedBlobs(database);
+    const close = blobs[Symbol.asyncDispose].bind(blobs);
+    blobs[Symbol.asyncDispose] = async () => {
+      await close();
+      await database[Symbol.asyncDispose]();
+    };
+    return blobs;
+  };
+  blobConformance(it, { open: openInMemory });
+
+  it("shares no bytes with who writes or reads them", async () => {
+    await using blobs = await openInMemory();
+    const bytes = Buffer.from("abc");
+    await blobs.write("acme", "a", info, from(bytes), signal);
+    bytes.fill(0);
+    const read = async () =>
+      Buffer.concat(await Array.fromAsync((await blobs.read("acme", "a", wholeBlob, signal)) ?? []));
+    for await (const chunk of (await blobs.read("acme", "a", wholeBlob, signal)) ?? []) chunk.fill(0);
+    assert.equal((await read()).toString(), "abc");
+  });
+});
+
+describe("EmbeddedBlobs on disk", () => {
   blobConformance(it, { open: async () => (await open()).blobs });
 
   it("keeps one file for each blob and none for what failed, was replaced or deleted", async () => {

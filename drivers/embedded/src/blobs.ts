@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { BlobDriver, BlobInfo, BlobRange, BlobStat } from "@microts/blocks/store";
 import { MicroError } from "@microts/core";
 import { type BlobContent, readBlobFile, writeBlobFile } from "./blob-file.ts";
+import { MemoryBlobs } from "./memory-blobs.ts";
 import type { EmbeddedDatabase } from "./sqlite/index.ts";
 
 interface StoredFile extends Omit<BlobContent, "sha256"> {
@@ -23,12 +24,11 @@ const listSql = `SELECT CAST(key AS TEXT) FROM blobs WHERE namespace = ${blob} A
 const never = new AbortController().signal;
 
 /**
- * Opens the blobs of a database's data directory and clears away files that a crash left without an entry. The database is its owner's to
- * close. Throws 500 for a database in memory.
+ * Opens the blobs of a database's data directory and clears away files that a crash left without an entry; in memory when the database is. The database is its
+ * owner's to close.
  */
-export async function openEmbeddedBlobs(database: EmbeddedDatabase): Promise<EmbeddedBlobs> {
-  if (database.dataDir === undefined)
-    throw MicroError.internal("store", "blobs need a data directory; this database is in memory");
+export async function openEmbeddedBlobs(database: EmbeddedDatabase): Promise<BlobDriver> {
+  if (database.dataDir === undefined) return new MemoryBlobs();
   const directory = join(database.dataDir, "blobs");
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const known = new Set((await database.read("SELECT file FROM blobs", [], never)).map(([file]) => file));

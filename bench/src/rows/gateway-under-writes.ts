@@ -3,7 +3,7 @@ import { HttpConnection, httpRequest } from "../http-connection.ts";
 import { openLoop } from "../load.ts";
 import { type MicroServer, startMicroServer } from "../micro-server.ts";
 import { storeWritersFile } from "../peers/store-writers.ts";
-import type { Row } from "../row.ts";
+import type { Measure, Row } from "../row.ts";
 
 /** Calls a second: few enough for an idle server to answer each before the next, so that what is timed is a call and not a queue of them. */
 const rate = 500;
@@ -16,6 +16,7 @@ export const gatewayUnderWrites: Row = {
   unit: "ms",
   contenders: {
     writing: "micro server while 64 writers write 200 B each again and again through its proxy",
+    elsewhere: "the same server while the 64 write to another one: what sharing processors and disk with it costs",
     idle: "the same server, nobody writes",
   },
   bars: [{ text: "≤ 2× idle", of: "writing", against: "idle", atMost: 2 }],
@@ -23,34 +24,39 @@ export const gatewayUnderWrites: Row = {
   async open(bench) {
     const server = await startMicroServer(bench, "writing");
     await server.deployHelloworld();
-    const authorization = await server.authorization();
-    const call = await pooledCall(bench, server, authorization);
-    const writers = bench.start("writers", storeWritersFile, [server.addresses.proxy, authorization]);
-    await writers.message();
-    const idle = (ms: number) => openLoop(call, { rate, ms, signal: bench.signal });
+    const idle = await timedCalls(bench, server);
     return {
-      writing: async (ms) => {
-        writers.send("write");
-        const sample = await idle(ms);
-        const written = writers.message();
-        writers.send("rest");
-        const n = await written;
-        if ((n as number) === 0) throw new Error("the writers have written nothing");
-        return sample;
-      },
+      writing: await beside(bench, server, idle),
+      elsewhere: await beside(bench, await startMicroServer(bench, "elsewhere"), idle),
       idle,
     };
   },
 };
 
-/** A call on a connection that has none under way. */
-async function pooledCall(bench: Bench, server: MicroServer, authorization: string): Promise<() => Promise<void>> {
-  const request = httpRequest("/helloworld/call?name=Jane", { Authorization: authorization });
+/** The same, while a process writes to a server. */
+async function beside(bench: Bench, server: MicroServer, measure: Measure): Promise<Measure> {
+  const { proxy } = server.addresses;
+  const writers = bench.start(`writers to ${proxy}`, storeWritersFile, [proxy, await server.authorization()]);
+  await writers.message();
+  return async (ms) => {
+    writers.send("write");
+    const sample = await measure(ms);
+    const written = writers.message();
+    writers.send("rest");
+    if ((await written) === 0) throw new Error("the writers have written nothing");
+    return sample;
+  };
+}
+
+/** Calls at the fixed rate, each on a connection that has none under way. */
+async function timedCalls(bench: Bench, server: MicroServer): Promise<Measure> {
+  const request = httpRequest("/helloworld/call?name=Jane", { Authorization: await server.authorization() });
   const open = async () => bench.use(await HttpConnection.open(server.addresses.api, request, '{"msg":"Hello Jane"}'));
   const free = await Promise.all(Array.from({ length: connections }, open));
-  return async () => {
+  const call = async () => {
     const connection = free.pop() ?? (await open());
     await connection.request();
     free.push(connection);
   };
+  return (ms) => openLoop(call, { rate, ms, signal: bench.signal });
 }

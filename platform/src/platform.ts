@@ -139,7 +139,8 @@ interface Ports {
 /** Binds both gRPC ports first: everything else needs to know the real addresses. Browsers have the proxy's alone. */
 async function openPorts(settings: Settings, log: Log, stack: AsyncDisposableStack): Promise<Ports> {
   const ready = Promise.withResolvers<CallHandler>();
-  const handler: CallHandler = async (call) => (await ready.promise)(call);
+  let answering: CallHandler | undefined;
+  const handler: CallHandler = (call) => answering?.(call) ?? ready.promise.then((late) => late(call));
   const open = async (address: string, what: string, setting: string, web: NonNullable<ListenOptions["web"]>) => {
     try {
       const listener = await listen(handler, { address, web, log: log.with({ listener: what }) });
@@ -153,7 +154,11 @@ async function openPorts(settings: Settings, log: Log, stack: AsyncDisposableSta
   const proxy = await open(settings.proxyAddress, "gRPC proxy", "--proxy_address or MICRO_PROXY_ADDRESS", {
     origins: settings.proxyCorsOrigins,
   });
-  return { network, proxy, answer: ready.resolve };
+  const answer = (given: CallHandler) => {
+    answering = given;
+    ready.resolve(given);
+  };
+  return { network, proxy, answer };
 }
 
 function coreMethods(

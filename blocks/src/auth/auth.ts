@@ -112,9 +112,13 @@ export class Auth implements AsyncDisposable {
   }
 
   /** The account an `authorization` value proves; undefined without one. Throws 401. */
-  async verify(authorization: string | undefined, signal: AbortSignal = never): Promise<Account | undefined> {
-    if (authorization === undefined || authorization === "") return undefined;
-    return this.#driver.inspect(tokenOf(authorization), signal);
+  verify(authorization: string | undefined, signal: AbortSignal = never): Promise<Account | undefined> {
+    if (authorization === undefined || authorization === "") return Promise.resolve(undefined);
+    try {
+      return this.#driver.inspect(tokenOf(authorization), signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Throws 400, and 409 when the id is taken. Counts from the next call on. */

@@ -17,7 +17,7 @@ import {
   type ServerCall,
   serveMethod,
 } from "@microts/core/rpc";
-import type { Router } from "./driver.ts";
+import type { Route, Router } from "./driver.ts";
 
 /** One service's methods by `Handler.Method`. */
 export type MethodTable = ReadonlyMap<string, Method>;
@@ -44,22 +44,21 @@ export function proxyHandler(options: ProxyOptions): CallHandler {
     const { service, endpoint } = parsePath(call.path);
     if (service === "")
       throw MicroError.badRequest(proxyId, `service name is blank: expected /service.Handler/Method, got ${call.path}`);
-    const account = await options.account(call.metadata[authorizationKey]);
+    const account = await options.account(call.metadatum(authorizationKey));
     const namespace = namespaceOf(call, account, service, endpoint);
     const methods = options.local.get(service);
     if (methods !== undefined) {
-      await serveMethod(call, findMethod(methods, service, endpoint), { service, account, namespace });
-      return;
+      return serveMethod(call, findMethod(methods, service, endpoint), { service, account, namespace });
     }
     await options.authorize(account, namespace, service, endpoint);
     const address = pickNode(options.router, service, namespace);
-    await forward(call, options.connections, address, { [namespaceKey]: namespace });
+    return forward(call, options.connections, address, { [namespaceKey]: namespace });
   };
 }
 
 /** The tenant a call acts in: what the caller asks for if it may, else its own. Nobody reaches into a tenant with another tenant's account. */
 function namespaceOf(call: ServerCall, account: Account | undefined, service: string, endpoint: string): string {
-  const asked = call.metadata[namespaceKey];
+  const asked = call.metadatum(namespaceKey);
   if (asked === undefined || asked === "") return account?.issuer ?? defaultNamespace;
   if (account === undefined || isMember(account, asked)) return asked;
   throw MicroError.forbidden(
@@ -73,7 +72,8 @@ let turn = 0;
 /** The address of the node whose turn it is: round robin over the nodes nearest by metric. Throws 404 when there is none. */
 export function pickNode(router: Router, service: string, namespace: string): string {
   const routes = router.routes(service, namespace);
-  const nearest = routes.filter(({ metric }) => metric === routes[0]?.metric);
+  const isNearest = ({ metric }: Route) => metric === routes[0]?.metric;
+  const nearest = routes.every(isNearest) ? routes : routes.filter(isNearest);
   turn = (turn + 1) % Number.MAX_SAFE_INTEGER;
   const route = nearest[turn % nearest.length];
   // The original's wording first: command lines match on it (wire §4).

@@ -187,6 +187,17 @@ export function metadataOf(fields: readonly string[], from = 0): Metadata {
   return metadata;
 }
 
+/** What `metadataOf` has under one key that is no reserved one. */
+export function metadatumOf(fields: readonly string[], from: number, key: string): string | undefined {
+  let found: string | undefined;
+  for (let at = from; at < fields.length; at += 2) {
+    if (fields[at] !== key) continue;
+    const value = fields[at + 1] as string;
+    found = found === undefined ? value : `${found}, ${value}`;
+  }
+  return found;
+}
+
 /** The first value of a field; undefined without one. */
 export function fieldOf(fields: readonly string[], name: string): string | undefined {
   for (let at = 0; at < fields.length; at += 2) if (fields[at] === name) return fields[at + 1];

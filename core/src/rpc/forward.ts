@@ -11,15 +11,15 @@ import { type ServerCall, StatusError } from "./transport.ts";
  * over, metadata but for the `changes`. Neither side waits for the other to speak first. A call that came over HTTP/2 passes frame by frame;
  * another message by message.
  */
-export async function forward(
+export function forward(
   call: ServerCall,
   connections: Connections,
   address: string,
   changes: MetadataChanges,
 ): Promise<void> {
   if (call instanceof Http2ServerCall && call.isRaw)
-    await new RawForward(call, connections.node(address), address, changes).run();
-  else await forwardMessages(call, connections, address, changed(call.metadata, changes));
+    return new RawForward(call, connections.node(address), address, changes).run();
+  return forwardMessages(call, connections, address, changed(call.metadata, changes));
 }
 
 function changed(metadata: Metadata, changes: MetadataChanges): Metadata {

@@ -1,6 +1,6 @@
 import { GrpcStatus, MicroError } from "../errors.ts";
 import type { Metadata } from "../metadata.ts";
-import { metadataOf, type RequestFields, responseFields, trailerFields } from "./call-fields.ts";
+import { metadataOf, metadatumOf, type RequestFields, responseFields, trailerFields } from "./call-fields.ts";
 import type { CallStream, RawSink } from "./call-stream.ts";
 import { compress, encodingOf } from "./compression.ts";
 import { deadlines, type Timed } from "./deadline-wheel.ts";
@@ -77,6 +77,10 @@ export class Http2ServerCall implements ServerCall, StreamEvents, Timed {
   get metadata(): Metadata {
     this.#metadata ??= metadataOf(this.fields, this.fieldsFrom);
     return this.#metadata;
+  }
+
+  metadatum(key: string): string | undefined {
+    return this.#metadata === undefined ? metadatumOf(this.fields, this.fieldsFrom, key) : this.#metadata[key];
   }
 
   get peer(): string {

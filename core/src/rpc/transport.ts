@@ -21,6 +21,8 @@ export interface ServerCall {
   readonly contentType: string;
   /** Without reserved keys; `grpc-timeout` and `timeout` have become `deadline`. */
   readonly metadata: Metadata;
+  /** The value under one key of the metadata, for who needs no other: the record isn't made for it. */
+  metadatum(key: string): string | undefined;
   readonly deadline: Date | undefined;
   /** Address of the caller's end of the connection. */
   readonly peer: string;

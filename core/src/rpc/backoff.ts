@@ -10,9 +10,9 @@ export class Backoff {
     this.#maxMs = maxMs;
   }
 
-  /** How long to wait before the next attempt; 0 or less when it may begin. */
+  /** How long to wait before the next attempt; 0 when it may begin. */
   get leftMs(): number {
-    return this.#untilMs - Date.now();
+    return Math.max(0, this.#untilMs - Date.now());
   }
 
   /** Grows the wait by 1.6, give or take a fifth. */

@@ -1,6 +1,7 @@
 export type { Damage, Position, Published, TopicSettings } from "@microts/blocks/events";
 export { type Account, type Log, type Metadata, MicroError } from "@microts/core";
 export { type AccountOptions, auth, type CreatedAccount } from "./auth.ts";
+export { type BlobStat, blobs, type ReadBlobOptions, type WriteBlobOptions } from "./blobs.ts";
 export { broker, type Message, type SubscribeOptions } from "./broker.ts";
 export { type Client, type ClientCallOptions, client } from "./client.ts";
 export { type ConfigOptions, config, type LiveConfig, type WatchOptions } from "./config.ts";

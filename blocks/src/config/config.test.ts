@@ -136,6 +136,10 @@ describe("the config service", () => {
       (await fixture.as(account)).get({ namespace: "acme", path: "pw", options: { secret: true } });
     await assert.rejects(get(undefined), { code: 401 });
     await assert.rejects(get(user), { code: 403 });
+    const sealed = async (account: Account | undefined) => (await fixture.as(account)).sealed({ namespace: "acme" });
+    await assert.rejects(sealed(undefined), { code: 401 });
+    await assert.rejects(sealed(user), { code: 403 });
+    assert.equal((await sealed({ ...user, scopes: ["admin"] })).reason, "");
     await assert.rejects(get({ ...user, issuer: "acm", scopes: ["admin"] }), { code: 403 });
     assert.equal((await get({ ...user, scopes: ["admin"] })).value?.data, '"x"');
     assert.equal((await get({ ...user, type: "service", scopes: ["service"] })).value?.data, '"x"');

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { chown, readdir } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import pg from "pg";
 import type { Bench } from "../bench.ts";
@@ -9,6 +10,8 @@ import { freePort, startEngine } from "./process.ts";
 
 const run = promisify(execFile);
 const debian = "/usr/lib/postgresql";
+/** `cannot_connect_now` of PostgreSQL's error codes. */
+const startingUp = "57P03";
 
 /** PostgreSQL as it comes (synchronous_commit on), with a pool of `connections`; undefined where it isn't installed. */
 export async function startPostgres(bench: Bench, connections: number): Promise<pg.Pool | undefined> {
@@ -33,8 +36,21 @@ export async function startPostgres(bench: Bench, connections: number): Promise<
   // It goes before its clients do.
   pool.on("error", () => {});
   bench.use({ [Symbol.asyncDispose]: () => pool.end() });
+  await ready(pool, bench.signal);
   await pool.query("CREATE TABLE records (key text PRIMARY KEY, value bytea NOT NULL)");
   return pool;
+}
+
+/** It answers on its port before it takes queries. */
+async function ready(pool: pg.Pool, signal: AbortSignal): Promise<void> {
+  for (const endMs = Date.now() + 20_000; ; await delay(50, undefined, { signal })) {
+    try {
+      await pool.query("SELECT 1");
+      return;
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError && error.code === startingUp) || Date.now() > endMs) throw error;
+    }
+  }
 }
 
 /** PostgreSQL refuses to be root. */

@@ -34,6 +34,9 @@ export interface Content {
   readonly expiresAt: number | null;
 }
 
+/** A version as it is stored. */
+export type StoredContent = Content & Pick<StoredRecord, "revision">;
+
 export function contentOf({ value, metadata }: StoreRecord, expiresAt: number | null): Content {
   const json = Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata);
   // Between threads a view takes the whole buffer behind it along.
@@ -53,7 +56,7 @@ export function contentColumns(version: string): string {
 }
 
 /** The content of a row of `contentColumns`, and its revision. Throws 500 for a record that isn't what was written. */
-export function contentOfRow(tableId: number, key: string, row: Row): Content & Pick<StoredRecord, "revision"> {
+export function contentOfRow(tableId: number, key: string, row: Row): StoredContent {
   const [revision, checksum, expires, text, bytes] = row;
   const value = bytes instanceof Uint8Array ? bytes : new Uint8Array();
   const metadata = typeof text === "string" ? text : null;

@@ -11,9 +11,15 @@ const never = new AbortController().signal;
 export class StoreTables {
   readonly #database: EmbeddedDatabase;
   readonly #known = new Map<string, Promise<number>>();
+  readonly #numbers = new Map<string, number>();
 
   constructor(database: EmbeddedDatabase) {
     this.#database = database;
+  }
+
+  /** Undefined when it has to be looked up. */
+  known(table: StoreTable): number | undefined {
+    return this.#numbers.get(keyOf(table));
   }
 
   /** Undefined when there is no such table. */
@@ -51,9 +57,15 @@ export class StoreTables {
 
   #remember(table: StoreTable, id: Promise<number>): Promise<number> {
     const key = keyOf(table);
-    if (this.#known.size >= maxKnown) this.#known.clear();
+    if (this.#known.size >= maxKnown) {
+      this.#known.clear();
+      this.#numbers.clear();
+    }
     this.#known.set(key, id);
-    id.catch(() => this.#known.delete(key));
+    id.then(
+      (number) => this.#numbers.set(key, number),
+      () => this.#known.delete(key),
+    );
     return id;
   }
 }

@@ -11,7 +11,8 @@ import type {
 } from "@microts/blocks/store";
 import { type Log, silent } from "@microts/core";
 import { type Now, steadyClock } from "./clock.ts";
-import { type DatabaseOptions, EmbeddedDatabase, type Row, type Statement } from "./sqlite/index.ts";
+import { type DatabaseOptions, EmbeddedDatabase, type Job, type Row, type Statement } from "./sqlite/index.ts";
+import { copyOf, StoreCache } from "./store-cache.ts";
 import { defaultHistory, type HistoryLimits, StoreHistory } from "./store-history.ts";
 import {
   condition,
@@ -25,7 +26,7 @@ import {
   sweepStatements,
   tablesSql,
 } from "./store-queries.ts";
-import { checksumOf, contentOf, contentOfRow, keyOfColumn, paramOfKey } from "./store-rows.ts";
+import { checksumOf, contentOf, contentOfRow, keyOfColumn, paramOfKey, type StoredContent } from "./store-rows.ts";
 import { StoreTables } from "./store-tables.ts";
 import { StoreWatchers } from "./store-watch.ts";
 
@@ -56,6 +57,7 @@ export class EmbeddedStore implements StoreDriver {
   readonly #tables: StoreTables;
   readonly #history: StoreHistory;
   readonly #watchers: StoreWatchers;
+  readonly #cache = new StoreCache();
   readonly #ownsDatabase: boolean;
   readonly #now: Now;
   readonly #steady: Now;
@@ -88,10 +90,23 @@ export class EmbeddedStore implements StoreDriver {
 
   async read(table: StoreTable, key: string, signal: AbortSignal): Promise<StoredRecord | undefined> {
     signal.throwIfAborted();
-    const tableId = await this.#tables.find(table);
+    const tableId = this.#tables.known(table) ?? (await this.#tables.find(table));
     if (tableId === undefined) return undefined;
-    const [row] = await this.database.read(readSql, [tableId, paramOfKey(key), this.#steady()], signal);
-    return row && this.#record(tableId, key, row);
+    const cached = this.#cache.get(tableId, key, this.#steady());
+    const content = cached === undefined ? await this.#readThrough(tableId, key, signal) : copyOf(cached.content);
+    return content && this.#record(key, content);
+  }
+
+  async #readThrough(tableId: number, key: string, signal: AbortSignal): Promise<StoredContent | undefined> {
+    const fill = this.#cache.begin(tableId, key);
+    try {
+      const [row] = await this.database.read(readSql, [tableId, paramOfKey(key), this.#steady()], signal);
+      const content = row && contentOfRow(tableId, key, row);
+      return this.#cache.fill(fill, tableId, key, content) ? copyOf(content) : content;
+    } catch (error) {
+      this.#cache.abandon(fill, tableId, key);
+      throw error;
+    }
   }
 
   async list(table: StoreTable, query: StoreQuery, signal: AbortSignal): Promise<StoredRecord[]> {
@@ -100,7 +115,7 @@ export class EmbeddedStore implements StoreDriver {
     if (tableId === undefined) return [];
     const { sql, params } = scan("records", tableId, query, this.#steady());
     const rows = await this.database.read(sql, params, signal);
-    return rows.map(([key, ...content]) => this.#record(tableId, keyOfColumn(key), content));
+    return rows.map(([key, ...content]) => this.#recordOfRow(tableId, keyOfColumn(key), content));
   }
 
   async keys(table: StoreTable, query: StoreQuery, signal: AbortSignal): Promise<string[]> {
@@ -122,7 +137,7 @@ export class EmbeddedStore implements StoreDriver {
   async write(table: StoreTable, record: StoreRecord, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
     const tableId = await this.#tables.findOrMake(table);
-    const rows = await this.database.write(this.#put(tableId, record), signal);
+    const rows = await this.#write(tableId, [record.key], this.#put(tableId, record), signal);
     return this.#changed(table, rows, record.value.byteLength);
   }
 
@@ -130,7 +145,7 @@ export class EmbeddedStore implements StoreDriver {
     signal.throwIfAborted();
     const tableId = await this.#tables.find(table);
     if (tableId === undefined) return;
-    this.#changed(table, await this.database.write(deleteStatements(tableId, key), signal));
+    this.#changed(table, await this.#write(tableId, [key], deleteStatements(tableId, key), signal));
   }
 
   async commit(table: StoreTable, changes: readonly StoreChange[], signal: AbortSignal): Promise<number | undefined> {
@@ -142,7 +157,8 @@ export class EmbeddedStore implements StoreDriver {
     const writes = changes.flatMap(({ key, record }) =>
       record === undefined ? deleteStatements(tableId, key) : this.#put(tableId, record),
     );
-    const rows = await this.database.writeIf([...conditions, ...writes], signal);
+    const keys = changes.map(({ key }) => key);
+    const rows = await this.#write(tableId, keys, [...conditions, ...writes], signal);
     const bytes = changes.reduce((sum, { record }) => sum + (record?.value.byteLength ?? 0), 0);
     return rows && this.#changed(table, rows.slice(conditions.length), bytes);
   }
@@ -156,7 +172,7 @@ export class EmbeddedStore implements StoreDriver {
     if (tableId === undefined) return;
     const statement = scan("records", tableId, everything, this.#steady());
     for await (const rows of this.database.scan(statement, signal))
-      yield rows.map(([key, ...content]) => this.#record(tableId, keyOfColumn(key), content));
+      yield rows.map(([key, ...content]) => this.#recordOfRow(tableId, keyOfColumn(key), content));
   }
 
   async databases(signal: AbortSignal): Promise<string[]> {
@@ -196,8 +212,18 @@ export class EmbeddedStore implements StoreDriver {
     });
   }
 
+  /** Changes records; the cache knows of it from now until nothing is on its way any more. */
+  async #write(tableId: number, keys: readonly string[], job: Job, signal: AbortSignal): Promise<Row[][] | undefined> {
+    this.#cache.writing(tableId, keys);
+    try {
+      return await this.database.writeIf(job, signal);
+    } finally {
+      this.#cache.written(tableId, keys);
+    }
+  }
+
   /** Tells who has to know of changes, given the rows of their statements; the last revision. */
-  #changed(table: StoreTable, rows: readonly (readonly Row[])[], bytes = 0): number {
+  #changed(table: StoreTable, rows: readonly (readonly Row[])[] = [], bytes = 0): number {
     const revisions = rows.flat();
     const [first, last] = [revisions[0], revisions.at(-1)];
     if (first === undefined || last === undefined) return 0;
@@ -214,8 +240,11 @@ export class EmbeddedStore implements StoreDriver {
     return putStatements(tableId, key, content, checksumOf(tableId, key, content));
   }
 
-  #record(tableId: number, key: string, row: Row): StoredRecord {
-    const { value, metadata, expiresAt, revision } = contentOfRow(tableId, key, row);
+  #recordOfRow(tableId: number, key: string, row: Row): StoredRecord {
+    return this.#record(key, contentOfRow(tableId, key, row));
+  }
+
+  #record(key: string, { value, metadata, expiresAt, revision }: StoredContent): StoredRecord {
     return {
       key,
       value,
@@ -227,7 +256,7 @@ export class EmbeddedStore implements StoreDriver {
 
   #event(tableId: number, [key, ...content]: Row): StoreEvent {
     const name = keyOfColumn(key);
-    const record = content.at(-1) === null ? undefined : this.#record(tableId, name, content);
+    const record = content.at(-1) === null ? undefined : this.#recordOfRow(tableId, name, content);
     return { key: name, revision: Number(content[0]), record };
   }
 

@@ -15,12 +15,13 @@ export const config = group("Manage configuration values", {
     run: async (context, { secret }, [path = ""]) => {
       const { out, session, signal } = context;
       const client = await configClient(context);
-      const { value } = await client.get(
-        { namespace: await session.namespace(), path, options: { secret } },
-        { signal },
-      );
+      const namespace = await session.namespace();
+      const { value } = await client.get({ namespace, path, options: { secret } }, { signal });
       const data = value?.data ?? "";
-      if (data === "" || data === "null") throw new CommandError(1, "Not found", 404);
+      if (data === "" || data === "null") {
+        const detail = `Not found: nothing is set under "${path}" in namespace "${namespace}". Set it with: micro config set ${path} <value>`;
+        throw new CommandError(1, detail, 404);
+      }
       await out.write(`${out.isJson ? data : unquoted(data)}\n`);
     },
   }),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type CoreServer, serveCore } from "@microts/testing";
 import { type CommandLine, commandLine } from "../../../testing/src/command-line.ts";
@@ -91,6 +91,8 @@ describe("micro store", () => {
     assert.match(file, /\/acme-\d{8}-\d{6}\.snapshot$/);
     assert.equal(records, 4);
     await rm(file);
+    await says("snapshot", "--database", "acme", "named.snapshot");
+    await rm(join(dirname(file), "named.snapshot"));
     await fails(["snapshot", "--database", "acme", "--table", "nothing"], /no table "nothing" in the database "acme"/);
     await fails(["snapshot", "--destination", join(folder, "no", "x")], /can't write .*no\/x/);
     await fails(["snapshot", "--destination", "s3://bucket/x"], /is no file/);
@@ -113,7 +115,7 @@ describe("micro store", () => {
       await writeFile(path, text);
       await fails(["restore", path, "--database", "untouched"], reason);
     }
-    await fails(["restore", join(folder, "nothing")], /can't read .*nothing/);
+    await fails(["restore", join(folder, "nothing")], /can't read .*nothing: there is no such file/);
     await fails(["restore"], /needs the file/);
     await fails(
       ["restore", join(folder, "acme.snapshot"), "--table", "nobody"],

@@ -184,7 +184,8 @@ async function openOld(path: string): Promise<FileHandle> {
   try {
     return await open(path);
   } catch (error) {
-    throw new CommandError(1, `can't read ${path}: ${(error as Error).message}`, 404);
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new CommandError(1, `can't read ${path}: ${code === "ENOENT" ? "there is no such file" : message}`, 404);
   }
 }
 

@@ -7,13 +7,14 @@ import { countRecords, recordsOf, storeClient } from "./transfer.ts";
 
 export const snapshot = command({
   summary: "Copy the records of a database into a file, while it is in use",
+  args: "[file]",
   plainErrors: true,
-  examples: ["store snapshot", "store snapshot --database acme --table posts --destination posts.snapshot"],
+  examples: ["store snapshot", "store snapshot --database acme --table posts posts.snapshot"],
   flags: {
     destination: {
       kind: "text",
       env: "MICRO_SNAPSHOT_DESTINATION",
-      help: "the file, a path or file:///path (default: <database>-<time>.snapshot in this folder)",
+      help: "the file, a path or file:///path, instead of the word (default: <database>-<time>.snapshot in this folder)",
     },
     database: {
       kind: "text",
@@ -23,7 +24,7 @@ export const snapshot = command({
     },
     table: { kind: "text", short: "t", env: "MICRO_STORE_TABLE", help: "this table alone (default: all)" },
   },
-  run: async (context, flags) => {
+  run: async (context, flags, [word]) => {
     const { out, session, signal, stderr, folder } = context;
     const client = await storeClient(session);
     const database = flags.database ?? (await session.namespace());
@@ -32,7 +33,7 @@ export const snapshot = command({
       throw new CommandError(1, `there is no table "${flags.table}" in the database "${database}"`, 404);
     const chosen = flags.table === undefined ? tables : [flags.table];
     const createdAt = new Date();
-    const path = resolve(folder, snapshotPath(flags.destination ?? fileName(database, createdAt)));
+    const path = resolve(folder, snapshotPath(flags.destination ?? word ?? fileName(database, createdAt)));
     const progress = new Progress(stderr, !out.isJson, "records", await countRecords(client, database, chosen, signal));
     try {
       const source = recordsOf(client, database, chosen, signal);

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { type Account, MicroError } from "@microts/core";
-import { Connections, serviceClient } from "@microts/core/rpc";
+import { serviceClient } from "@microts/core/rpc";
 import { EmbeddedDatabase, EmbeddedStore, openEmbeddedBlobs } from "@microts/driver-embedded";
-import { BlobStore, BlobWriteRequestSchema, Store as StoreService } from "@microts/proto/store";
+import { BlobStore, Store as StoreService } from "@microts/proto/store";
 import { type ServedMethods, serveMethods, testAdmin } from "@microts/testing";
 import { Blobs, blobMethods, platformDatabase, Store, storeMethods } from "./index.ts";
 
@@ -260,39 +259,6 @@ describe("store.BlobStore over RPC", () => {
       fails(413, /more than 200000 bytes/),
     );
     assert.equal((await blobs.list({ options: { prefix: "large" } })).keys.length, 0);
-  });
-
-  it("keeps nothing of an upload that is cut, wherever that happens (ST-08)", async () => {
-    await using served = await serve(acmeAdmin);
-    const blobs = serviceClient(BlobStore, served.rpc, "store");
-    const files = async () => (await readdir(join(dataDir, "blobs"))).length;
-    const filesBefore = await files();
-    for (let cut = 0; cut < 10; cut++) {
-      // A connection of its own, so that cutting it cuts this call.
-      await using connections = new Connections();
-      const start = {
-        path: "/store.BlobStore/Write",
-        contentType: "application/grpc+proto",
-        metadata: {},
-        deadline: undefined,
-      };
-      const call = connections.open(served.address, start, undefined);
-      for (let sent = 0; sent <= cut; sent++) {
-        await call.send(
-          toBinary(
-            BlobWriteRequestSchema,
-            create(BlobWriteRequestSchema, { key: `cut-${cut}`, blob: new Uint8Array(10_000) }),
-          ),
-        );
-      }
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      if (cut % 2 === 0) call.cancel();
-      else await connections[Symbol.asyncDispose]();
-      await call.status;
-    }
-    const deadline = Date.now() + 5_000;
-    while ((await files()) > filesBefore) assert.ok(Date.now() < deadline, "files of cut uploads are still there");
-    assert.deepEqual((await blobs.list({ options: { prefix: "cut-" } })).keys, []);
   });
 });
 

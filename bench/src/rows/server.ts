@@ -8,7 +8,7 @@ import { median } from "../table.ts";
 
 const run = promisify(execFile);
 /** The check of the database after the start is over by then. */
-const settleMs = 5_000;
+const settleMs = 7_000;
 
 /** `micro server` and the command line as processes. */
 export const server: readonly Row[] = [

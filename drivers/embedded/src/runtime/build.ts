@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { MicroError } from "@microts/core";
-import { type BuildOptions, type BuildResult, context, type Message, type Plugin, stop } from "esbuild";
+import type { BuildOptions, BuildResult, Message, Plugin } from "esbuild";
 import { banner } from "./banner.ts";
 import type { SourceEntry } from "./entry.ts";
 
@@ -13,6 +13,9 @@ const mostBundleBytes = 64 * 1024 * 1024;
 
 /** The name of a bundle, beside the file it was made from, so that `import.meta` and the working folder mean what they do in the source. */
 const bundleName = ".micro-bundle.mjs";
+
+/** Loaded for the first build: a server without services needs none. */
+let esbuild: Promise<typeof import("esbuild")> | undefined;
 
 /** What was made of a source. */
 export interface Bundle {
@@ -53,7 +56,7 @@ export class Builder implements Disposable {
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (--Builder.#open === 0) void stop();
+    if (--Builder.#open === 0) void esbuild?.then(({ stop }) => stop());
   }
 
   #options(source: string, entry: SourceEntry): BuildOptions {
@@ -122,7 +125,8 @@ export class Builder implements Disposable {
 const resolving = {};
 
 async function startBuild(options: BuildOptions) {
-  const building = await context(options);
+  esbuild ??= import("esbuild");
+  const building = await (await esbuild).context(options);
   return {
     rebuild: () => building.rebuild(),
     cancel: () => building.cancel(),

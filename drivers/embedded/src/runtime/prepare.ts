@@ -4,7 +4,6 @@ import type { Builder, Bundle } from "./build.ts";
 import { installDependencies } from "./dependencies.ts";
 import { detectEntry } from "./entry.ts";
 import type { ServiceRecord } from "./record.ts";
-import { unpackSource } from "./unpack.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface PrepareOptions {
@@ -31,6 +30,7 @@ export async function prepareSource(
   options: PrepareOptions,
   signal: AbortSignal,
 ): Promise<Prepared> {
+  const { unpackSource } = await import("./unpack.ts");
   await unpackSource(() => readSource(record, options.blobs, signal), workspace.source, signal);
   return buildSource(record, workspace, options, signal);
 }

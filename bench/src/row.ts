@@ -22,6 +22,8 @@ export interface Bar {
   readonly against?: string;
   /** Judges the ratio by another one: `of ÷ against`, divided by this pair's. */
   readonly beside?: { readonly of: string; readonly against: string };
+  /** What of `beside` is compared. Default: the ratios. For rates there is also the time that one takes more, which doesn't grow with the rate. */
+  readonly by?: "ratio" | "added time";
   readonly atLeast?: number;
   readonly atMost?: number;
 }

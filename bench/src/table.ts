@@ -79,12 +79,20 @@ function profiles({ costs }: Result): string {
   ].join("\n");
 }
 
-function judgedValues({ of, against, beside }: Bar, samples: Result["samples"]): number[] {
+function judgedValues({ of, against, beside, by }: Bar, samples: Result["samples"]): number[] {
   if (against === undefined) return valuesOf(samples, of);
-  const ratios = ratiosOf(samples, of, against);
-  if (beside === undefined) return ratios;
-  const others = ratiosOf(samples, beside.of, beside.against);
-  return ratios.flatMap((ratio, at) => (others[at] === undefined ? [] : [ratio / others[at]]));
+  const compared = by === "added time" ? addedTimes : ratiosOf;
+  const ours = compared(samples, of, against);
+  if (beside === undefined) return ours;
+  const others = compared(samples, beside.of, beside.against);
+  // A round in which the dearer one was the faster says nothing.
+  return ours.flatMap((value, at) => (others[at] === undefined || others[at] <= 0 ? [] : [value / others[at]]));
+}
+
+/** The time that one of `name` takes more than one of `other`, round by round; both are rates. */
+function addedTimes(samples: Result["samples"], name: string, other: string): number[] {
+  const others = valuesOf(samples, other);
+  return valuesOf(samples, name).flatMap((value, at) => (others[at] === undefined ? [] : [1 / value - 1 / others[at]]));
 }
 
 function isMet({ atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY }: Bar, value: number): boolean {

@@ -27,13 +27,23 @@ async function makeCertificate(bench: Bench): Promise<Certificate | undefined> {
 }
 
 /** Holds rows with the contenders `ours`, `grpc-js` and both of them over TLS. */
-export const tlsBar: Bar = {
-  text: "TLS takes no greater share of ours than of grpc-js (TLS ÷ clear text, ours ÷ theirs)",
-  of: "ours, TLS",
-  against: "ours",
-  beside: { of: "grpc-js, TLS", against: "grpc-js" },
-  atLeast: 1,
-};
+export const tlsBars: readonly Bar[] = [
+  {
+    text: "TLS adds no more time to one of ours than to one of grpc-js (1 ÷ TLS − 1 ÷ clear text, ours ÷ theirs)",
+    of: "ours, TLS",
+    against: "ours",
+    beside: { of: "grpc-js, TLS", against: "grpc-js" },
+    by: "added time",
+    atMost: 1,
+  },
+  {
+    text: "TLS takes no greater share of ours than of grpc-js (TLS ÷ clear text, ours ÷ theirs)",
+    of: "ours, TLS",
+    against: "ours",
+    beside: { of: "grpc-js, TLS", against: "grpc-js" },
+    atLeast: 1,
+  },
+];
 
 /** What a client of a server over TLS needs. */
 export interface TlsServer extends Announcement {

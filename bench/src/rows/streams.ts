@@ -11,7 +11,7 @@ import {
 import { connectGrpcJs, type GrpcJsClient, grpcJsFile } from "../peers/grpc-js.ts";
 import { connectMicroRpc, microRpcFile } from "../peers/micro-rpc.ts";
 import type { Measure, Row } from "../row.ts";
-import { serveTls, tlsBar } from "../tls.ts";
+import { serveTls, tlsBars } from "../tls.ts";
 
 type Client = ReturnType<typeof connectMicroRpc>;
 
@@ -37,7 +37,7 @@ function rowOf(
       "ours, TLS": "ours over TLS 1.3",
       "grpc-js, TLS": "grpc-js over TLS 1.3",
     },
-    bars: [{ text: "≥ 5× grpc-js", of: "ours", against: "grpc-js", atLeast: 5 }, tlsBar],
+    bars: [{ text: "≥ 5× grpc-js", of: "ours", against: "grpc-js", atLeast: 5 }, ...tlsBars],
     profiled: ["client", "server"],
     async open(bench) {
       const [micro, grpcJs] = await Promise.all([

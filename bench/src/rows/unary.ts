@@ -6,7 +6,7 @@ import { connectGrpcJs, grpcJsFile } from "../peers/grpc-js.ts";
 import { callHttp2, connectHttp2, http2File } from "../peers/http2.ts";
 import { connectMicroRpc, microRpcFile } from "../peers/micro-rpc.ts";
 import type { Measure, Row } from "../row.ts";
-import { serveTls, type TlsServer, tlsBar } from "../tls.ts";
+import { serveTls, type TlsServer, tlsBars } from "../tls.ts";
 
 const inFlight = 64;
 
@@ -40,7 +40,7 @@ export const unary: Row = {
       against: "grpc-js",
       atLeast: 1,
     },
-    tlsBar,
+    ...tlsBars,
   ],
   profiled: ["client", "server"],
   async open(bench) {

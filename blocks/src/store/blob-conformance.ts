@@ -22,6 +22,22 @@ export function blobConformance(test: BlobTest, { open }: BlobHarness): void {
     equal(Buffer.compare(await read(driver, "acme", "logo"), Buffer.concat(chunks)), 0);
   });
 
+  test("takes each chunk as it is then, although the source uses its memory again", async () => {
+    await using driver = await open();
+    const chunk = Buffer.alloc(100_000);
+    const source = async function* () {
+      for (let n = 0; n < 5; n++) yield chunk.fill(n);
+    };
+    await driver.write("acme", "a", info, source(), signal);
+    chunk.fill(9);
+    const bytes = await read(driver, "acme", "a");
+    deepEqual(
+      [0, 1, 2, 3, 4].map((n) => bytes[n * 100_000 + 50_000]),
+      [0, 1, 2, 3, 4],
+    );
+    equal(bytes.length, 500_000);
+  });
+
   test("reads any part of a blob", async () => {
     await using driver = await open();
     const bytes = Buffer.from(Uint32Array.from({ length: 150_000 }, (_, index) => index).buffer);

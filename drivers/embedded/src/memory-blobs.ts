@@ -24,7 +24,8 @@ export class MemoryBlobs implements BlobDriver {
     const parts: Uint8Array[] = [];
     for await (const chunk of chunks) {
       signal.throwIfAborted();
-      parts.push(chunk.slice());
+      // Not `slice`: that of a Buffer shares its memory.
+      parts.push(new Uint8Array(chunk));
     }
     signal.throwIfAborted();
     const bytes = Buffer.concat(parts);
@@ -81,6 +82,6 @@ async function* chunksOf(
   const end = Math.min(bytes.length, offset + length);
   for (let at = offset; at < end; at += chunkBytes) {
     signal.throwIfAborted();
-    yield Uint8Array.from(bytes.subarray(at, Math.min(end, at + chunkBytes)));
+    yield new Uint8Array(bytes.subarray(at, Math.min(end, at + chunkBytes)));
   }
 }

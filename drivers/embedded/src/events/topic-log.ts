@@ -1,6 +1,6 @@
 import type { EventPage, TopicSettings } from "@microts/blocks/events";
 import type { EmbeddedDatabase, Row, Statement } from "../sqlite/index.ts";
-import { decodeBody, recordsOf } from "./chunk.ts";
+import { decodeBody, goneBytes, recordsOf } from "./chunk.ts";
 import { PageBuilder } from "./page.ts";
 
 const blob = "CAST(? AS BLOB)";
@@ -20,13 +20,23 @@ const rememberSql = `INSERT INTO event_ids (topic_id, id, offset, until) SELECT 
 const knownSql =
   "SELECT id, offset FROM event_ids WHERE topic_id = ? AND until > ? AND id IN (SELECT value FROM json_each(?))";
 const configureSql = "UPDATE topics SET settings = ? WHERE id = ?";
-/** The sizes are known without reading the data, so that chunks beyond the limit cost nothing. */
-const readSql = `SELECT e.first_offset, e.count, e.data FROM (
-    SELECT rowid AS row, SUM(length(data)) OVER (ORDER BY first_offset) - length(data) AS before FROM event_chunks
-    WHERE topic_id = ? AND first_offset < ? AND first_offset + count > ?
-      AND first_offset >= IFNULL((SELECT MAX(first_offset) FROM event_chunks WHERE topic_id = ? AND first_offset <= ?), 0)
-    ORDER BY first_offset LIMIT ?
-  ) JOIN event_chunks e ON e.rowid = row WHERE before < ? ORDER BY e.first_offset`;
+const chunkAfter = "(SELECT MIN(first_offset) FROM event_chunks WHERE topic_id = ?1 AND first_offset >";
+const liveEvents = `iif(length(data) = ${goneBytes}, 0, count)`;
+/**
+ * From chunk to chunk until there are enough bytes, or events as far as can be told without reading them: what lies beyond costs nothing,
+ * however long the topic is. The sizes are known without reading the data.
+ */
+const readSql = `WITH RECURSIVE page (row, first, bytes, events) AS (
+    SELECT rowid, first_offset, length(data), iif(first_offset + count > ?2, ${liveEvents} - MAX(0, ?2 - first_offset), 0)
+    FROM event_chunks WHERE topic_id = ?1 AND first_offset = IFNULL(
+      (SELECT MAX(first_offset) FROM event_chunks WHERE topic_id = ?1 AND first_offset <= ?2), ${chunkAfter} ?2))
+    UNION ALL
+    SELECT e.rowid, e.first_offset, bytes + length(data), events + ${liveEvents}
+    FROM page CROSS JOIN event_chunks e ON e.topic_id = ?1 AND e.first_offset = ${chunkAfter} page.first)
+    WHERE bytes < ?5 AND events < ?4 AND +e.first_offset < ?3
+    LIMIT ?6
+  ) SELECT first_offset, count, data FROM page CROSS JOIN event_chunks e ON e.rowid = page.row
+    WHERE first_offset + count > ?2 AND first_offset < ?3 ORDER BY first_offset`;
 const chunkAtSql = `SELECT first_offset, count, peak_at FROM event_chunks WHERE topic_id = ? AND first_offset <= ?
   ORDER BY first_offset DESC LIMIT 1`;
 const fromTimeSql = `SELECT first_offset, count, data FROM event_chunks WHERE topic_id = ? AND first_offset >= ? AND latest_at >= ?
@@ -150,7 +160,7 @@ export class TopicLog {
   async read({ from, until, limit, maxBytes }: Range, now: number, signal: AbortSignal): Promise<EventPage> {
     const end = Math.min(until, this.next);
     let start = Math.max(from, this.first);
-    const params = [this.id, end, start, this.id, start, maxChunks, maxBytes];
+    const params = [this.id, start, end, limit, maxBytes, maxChunks];
     const rows = start < end ? await this.#database.read(readSql, params, signal) : [];
     // What was deleted meanwhile is not missing.
     start = Math.max(start, this.first);

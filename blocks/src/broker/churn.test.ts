@@ -64,6 +64,8 @@ describe("the broker over RPC, for long", { skip }, () => {
     const reading = (async () => {
       for await (const _ of healthy) received++;
     })();
+    // A test that fails before its end is told by what failed, not by this.
+    reading.catch(() => {});
     const p99 = async () => {
       const times: number[] = [];
       for (let n = 0; n < 5_000; n++) {
@@ -73,20 +75,22 @@ describe("the broker over RPC, for long", { skip }, () => {
       }
       return times.toSorted((a, b) => a - b)[4_950] ?? 0;
     };
+    // The better of two: what else a machine does only ever adds.
+    const best = async () => Math.min(await p99(), await p99());
     await p99();
-    const baseline = await p99();
+    const baseline = await best();
     await broken.subscribe("orders");
     const failing = await broken.subscribe("orders");
     const throwing = async () => {
       for await (const _ of failing) throw new Error("the handler failed");
     };
     const thrown = assert.rejects(throwing(), /the handler failed/);
-    const beside = await p99();
+    const beside = await best();
     await thrown;
     assert.ok(beside <= baseline * 2, `p99 went from ${baseline} to ${beside} ms`);
     await until(
       async () => received,
-      (count) => count === 15_000,
+      (count) => count === 25_000,
     );
     ending.abort();
     await reading;

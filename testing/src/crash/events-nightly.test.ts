@@ -17,7 +17,7 @@ const lanes = 2;
 
 describe("streams at night", { skip }, () => {
   it(`keep their word through ${rounds} rounds of whatever may happen to them (EV-03)`, {
-    timeout: 290_000,
+    timeout: 900_000,
   }, async (t) => {
     const lacks = await LoopDisk.lacks();
     if (lacks !== undefined) return t.skip(lacks);

@@ -11,24 +11,24 @@ const current = `SELECT r.revision FROM records r WHERE r.table_id = ? AND r.key
 export const readSql = `SELECT ${contentColumns("v")} FROM records r LEFT JOIN versions v ON v.revision = r.revision
   WHERE r.table_id = ? AND r.key = ${blob} AND ${isLive}`;
 
-const putSql = `INSERT INTO versions (table_id, key, is_raw, previous, expires_at, checksum, metadata, value)
-  VALUES (?, ${blob}, ?, (${current}), ?, ?, ?, ?) RETURNING revision`;
-const pointSql = `INSERT INTO records (table_id, key, is_raw, revision, expires_at) VALUES (?, ${blob}, ?, last_insert_rowid(), ?)
+const putSql = `INSERT INTO versions (table_id, key, is_raw, previous, expires_at, checksum, metadata, value) VALUES
+  (?1, CAST(?2 AS BLOB), ?3, (SELECT r.revision FROM records r WHERE r.table_id = ?1 AND r.key = CAST(?2 AS BLOB)), ?4, ?5, ?6, ?7)`;
+const pointSql = `INSERT INTO records (table_id, key, is_raw, revision, expires_at)
+  SELECT table_id, key, is_raw, revision, expires_at FROM versions WHERE revision = last_insert_rowid()
   ON CONFLICT DO UPDATE SET revision = excluded.revision, expires_at = excluded.expires_at`;
 const endSql = `INSERT INTO versions (table_id, key, is_raw, previous) SELECT r.table_id, r.key, r.is_raw, r.revision FROM records r
   WHERE r.table_id = ? AND r.key = ${blob} RETURNING revision`;
 const removeSql = `DELETE FROM records WHERE table_id = ? AND key = ${blob}`;
 const conditionSql = `SELECT 1 WHERE coalesce((${current} AND ${isLive}), 0) = ?`;
 
+/** The version that was just inserted is that of its record. */
+const point: Statement = { sql: pointSql, params: [] };
+
 /** The first of the statements yields the revision. */
 export function putStatements(tableId: number, key: string, content: Content, checksum: number): Statement[] {
   const { value, metadata, expiresAt } = content;
-  const at = [tableId, paramOfKey(key)];
-  const raw = rawFlag(key);
-  return [
-    { sql: putSql, params: [...at, raw, ...at, expiresAt, checksum, metadata, value] },
-    { sql: pointSql, params: [...at, raw, expiresAt] },
-  ];
+  const params = [tableId, paramOfKey(key), rawFlag(key), expiresAt, checksum, metadata, value];
+  return [{ sql: putSql, params, isInsert: true }, point];
 }
 
 /** The first of the statements yields the revision, if there was a record. */

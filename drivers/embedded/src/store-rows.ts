@@ -40,7 +40,7 @@ export type StoredContent = Content & Pick<StoredRecord, "revision">;
 export function contentOf({ value, metadata }: StoreRecord, expiresAt: number | null): Content {
   const json = Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata);
   // Between threads a view takes the whole buffer behind it along.
-  const exact = value.byteLength === value.buffer.byteLength ? value : Uint8Array.from(value);
+  const exact = value.byteLength === value.buffer.byteLength ? value : new Uint8Array(value);
   return { value: exact, metadata: json, expiresAt };
 }
 

@@ -3,6 +3,7 @@ import { type Definition, type Failure, type NumberedStatement, type Row, result
 
 interface Known extends Definition {
   statement: StatementSync | undefined;
+  hasRows: boolean;
 }
 
 /** The rows of each statement, or that a condition was not met. */
@@ -31,7 +32,7 @@ export class Connection {
 
   define(definitions: readonly Definition[], forget: boolean): void {
     if (forget) this.#known = [];
-    for (const definition of definitions) this.#known.push({ ...definition, statement: undefined });
+    for (const definition of definitions) this.#known.push({ ...definition, statement: undefined, hasRows: false });
   }
 
   /** Runs statements up to the first condition that is not met. */
@@ -76,10 +77,18 @@ export class Connection {
   }
 
   #rows(known: Known, params: NumberedStatement[1], room: number): Row[] {
-    known.statement ??= this.#prepare(known.sql);
+    if (known.statement === undefined) {
+      known.statement = this.#prepare(known.sql);
+      known.hasRows = known.statement.columns().length > 0;
+    }
+    const { statement } = known;
+    if (!known.hasRows) {
+      const { lastInsertRowid } = statement.run(...params);
+      return known.isInsert ? [[lastInsertRowid]] : [];
+    }
     const rows: Row[] = [];
     let bytes = 0;
-    for (const row of known.statement.iterate(...params) as unknown as Iterable<Row>) {
+    for (const row of statement.iterate(...params) as unknown as Iterable<Row>) {
       bytes += sizeOfRow(row);
       if (bytes > room) throw new Refusal(resultTooLarge, `more than ${this.#maxResultBytes} bytes`);
       rows.push(row);

@@ -26,6 +26,13 @@ const batchJobs = 1_000;
 const batchBytes = 32 * 1024 * 1024;
 /** Jobs that wait now and still or again so much later get another thread: a burst, as at the start of the server, gets none. */
 const growAfterMs = 20;
+/**
+ * A disk so slow makes callers come in lockstep: those that were just answered come back a moment after the next batch would have left, and wait for all of it.
+ * So it waits for them, for a part of the time that the batch before took.
+ */
+const slowMs = 2;
+const patience = 1 / 3;
+const maxPatienceMs = 4;
 /** More than this waiting means the disk can't keep up: callers are refused instead of memory filling. */
 const maxWaiting = 20_000;
 const maxWaitingBytes = 256 * 1024 * 1024;
@@ -45,6 +52,9 @@ export class Lane {
   #queue: Waiting[] = [];
   #bytes = 0;
   #scheduled = false;
+  /** Runs while callers who were answered may come back, of whom there are so many with those who wait. */
+  #gathering: NodeJS.Timeout | undefined;
+  #gathered = 0;
   #busy = 0;
   #closed: MicroError | undefined;
   #drained: (() => void) | undefined;
@@ -81,6 +91,7 @@ export class Lane {
     if (this.#queue.length > 0 || this.#busy > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
     this.#closed ??= MicroError.unavailable("store", "the database is closed");
     clearTimeout(this.#growing);
+    clearTimeout(this.#gathering);
     while (this.#starting) await new Promise((resolve) => setImmediate(resolve));
     await Promise.all(this.#threads.slice(1).map((thread) => thread.close()));
   }
@@ -96,6 +107,8 @@ export class Lane {
   }
 
   #send(): void {
+    if (this.#gathering !== undefined && this.#queue.length < this.#gathered) return;
+    this.#endGathering();
     while (this.#queue.length > 0) {
       const thread = this.#idle.pop();
       if (thread === undefined) return void this.#planGrowth();
@@ -108,6 +121,7 @@ export class Lane {
 
   async #give(thread: DatabaseThread, batch: readonly Waiting[]): Promise<void> {
     this.#busy++;
+    const startedMs = performance.now();
     try {
       const outcomes = await thread.run(
         this.#kind,
@@ -124,7 +138,24 @@ export class Lane {
     this.#onDone?.(batch.reduce((sum, { bytes }) => sum + bytes, 0));
     this.#busy--;
     this.#idle.push(thread);
+    if (this.#kind === "write") this.#gather(batch.length, performance.now() - startedMs);
     this.#send();
+  }
+
+  /** So many were answered, after so long. */
+  #gather(answered: number, tookMs: number): void {
+    if (tookMs < slowMs || this.#closed !== undefined || this.#drained !== undefined) return;
+    this.#gathered = answered + this.#queue.length;
+    const ms = Math.min(maxPatienceMs, tookMs * patience);
+    this.#gathering = setTimeout(() => {
+      this.#endGathering();
+      this.#send();
+    }, ms).unref();
+  }
+
+  #endGathering(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
   }
 
   /** The next batch, without those whose signal has aborted meanwhile. */

@@ -13,7 +13,11 @@ export class DatabaseThread {
   readonly file: string;
   readonly #worker: Worker;
   readonly #asked: PromiseWithResolvers<Reply>[] = [];
-  readonly #numbers = new Map<string, number>();
+  /** The number of a statement by its text: of those that are nothing special, of conditions, of inserts. */
+  readonly #plain = new Map<string, number>();
+  readonly #conditions = new Map<string, number>();
+  readonly #inserts = new Map<string, number>();
+  #statements = 0;
   #ended: MicroError | undefined;
 
   private constructor(file: string, worker: Worker) {
@@ -42,8 +46,8 @@ export class DatabaseThread {
 
   /** What became of each job. Rejects when the thread is gone. */
   async run(kind: "read" | "write", jobs: readonly Job[]): Promise<readonly Outcome[]> {
-    const forget = this.#numbers.size > maxStatements;
-    if (forget) this.#numbers.clear();
+    const forget = this.#statements > maxStatements;
+    if (forget) this.#forget();
     const defined: Definition[] = [];
     const numbered = jobs.map((job) =>
       job.map((statement): NumberedStatement => [this.#number(statement, defined), statement.params]),
@@ -72,14 +76,19 @@ export class DatabaseThread {
     await exited;
   }
 
-  #number({ sql, isCondition = false }: Job[number], defined: Definition[]): number {
-    const key = isCondition ? `?${sql}` : sql;
-    const known = this.#numbers.get(key);
+  #number({ sql, isCondition = false, isInsert = false }: Job[number], defined: Definition[]): number {
+    const numbers = isCondition ? this.#conditions : isInsert ? this.#inserts : this.#plain;
+    const known = numbers.get(sql);
     if (known !== undefined) return known;
-    const number = this.#numbers.size;
-    this.#numbers.set(key, number);
-    defined.push({ sql, isCondition });
+    const number = this.#statements++;
+    numbers.set(sql, number);
+    defined.push({ sql, isCondition, isInsert });
     return number;
+  }
+
+  #forget(): void {
+    for (const numbers of [this.#plain, this.#conditions, this.#inserts]) numbers.clear();
+    this.#statements = 0;
   }
 
   #take(reply: Reply): void {

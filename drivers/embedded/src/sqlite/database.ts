@@ -143,16 +143,16 @@ export class EmbeddedDatabase implements AsyncDisposable {
 
 /** The writer and the first reader. What is in memory belongs to one connection. */
 async function startThreads(file: string): Promise<readonly [DatabaseThread, DatabaseThread]> {
-  const writer = await startThread(file, "writer");
-  if (file === inMemory) return [writer, writer];
-  try {
-    return [writer, await startThread(file, "reader")];
-  } catch (error) {
-    await writer.close();
-    throw error;
-  }
+  const starting = startThread(file, "writer");
+  if (file === inMemory) return starting.then((writer) => [writer, writer]);
+  // The writer checks and migrates before anybody reads.
+  const [writer, reader] = await Promise.allSettled([starting, startThread(file, "reader", starting)]);
+  if (writer.status === "rejected") throw writer.reason;
+  if (reader.status === "fulfilled") return [writer.value, reader.value];
+  await writer.value.close();
+  throw reader.reason;
 }
 
-function startThread(file: string, role: Role): Promise<DatabaseThread> {
-  return DatabaseThread.start({ file, role, maxResultBytes });
+function startThread(file: string, role: Role, mayOpen?: Promise<unknown>): Promise<DatabaseThread> {
+  return DatabaseThread.start({ file, role, maxResultBytes }, mayOpen);
 }

@@ -31,11 +31,14 @@ export class DatabaseThread {
     worker.unref();
   }
 
-  /** Resolves when its connection is open. */
-  static async start(data: ThreadData): Promise<DatabaseThread> {
+  /** Resolves when its connection is open. The thread starts at once, and opens the file when `mayOpen` resolves. */
+  static async start(data: ThreadData, mayOpen?: Promise<unknown>): Promise<DatabaseThread> {
     const worker = startWorker(data);
     try {
-      const opened = await firstMessage(worker);
+      const first = firstMessage(worker);
+      await Promise.race([mayOpen, first]);
+      worker.postMessage("open");
+      const opened = await first;
       if ("failure" in opened) throw errorOfFailure(opened.failure, data.file);
       return new DatabaseThread(data.file, worker);
     } catch (error) {

@@ -163,8 +163,7 @@ function transferable(reply: Reply): ArrayBuffer[] {
 
 const port = parentPort;
 if (port !== null) {
-  port.postMessage(open());
-  port.on("message", (request: Request) => {
+  const serve = (request: Request) => {
     let reply: Reply;
     try {
       reply = answer(request);
@@ -175,5 +174,10 @@ if (port !== null) {
     }
     port.postMessage(reply, transferable(reply));
     if (request.kind === "close") port.close();
+  };
+  // The first message says that the file may be opened.
+  port.once("message", () => {
+    port.postMessage(open());
+    port.on("message", serve);
   });
 }

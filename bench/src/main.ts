@@ -3,33 +3,9 @@ import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { describeMachine } from "./machine.ts";
 import type { Row } from "./row.ts";
-import { events } from "./rows/events.ts";
-import { gateway } from "./rows/gateway.ts";
-import { gatewayUnderWrites } from "./rows/gateway-under-writes.ts";
-import { growth } from "./rows/growth.ts";
-import { h2load } from "./rows/h2load.ts";
-import { many } from "./rows/many.ts";
-import { proxy } from "./rows/proxy.ts";
-import { server } from "./rows/server.ts";
-import { store } from "./rows/store.ts";
-import { streams } from "./rows/streams.ts";
-import { unary } from "./rows/unary.ts";
+import { rows } from "./rows/index.ts";
 import { type Result, runRow } from "./run.ts";
 import { renderRow } from "./table.ts";
-
-const rows: readonly Row[] = [
-  unary,
-  h2load,
-  ...streams,
-  ...many,
-  proxy,
-  ...gateway,
-  gatewayUnderWrites,
-  ...store,
-  ...events,
-  ...growth,
-  ...server,
-];
 
 process.on("uncaughtException", (error) => {
   process.stderr.write(`${error.message}\n`);

@@ -1,4 +1,5 @@
 import type { Bench } from "./bench.ts";
+import type { Costs } from "./profile.ts";
 
 /** What one measurement gave. */
 export interface Sample {
@@ -39,6 +40,11 @@ export interface Row {
   readonly bars: readonly Bar[];
   /** Bars that wait for a peer this bench doesn't run yet, with the peer's name. */
   readonly waiting?: readonly string[];
+  /**
+   * Whether each contender's load is made by a process of its own, on servers of its own: what one client leaves behind, timers, garbage and
+   * compiled code, is then no burden to the next. For clients that run in this process; not where preparing takes long.
+   */
+  readonly isApart?: boolean;
   /** Which of our processes are worth a profile. */
   readonly profiled: readonly ("client" | "server")[];
   /** Starts everything and checks one answer of each contender. Every contender gets its measure, or the reason for which it is left out. */
@@ -48,4 +54,15 @@ export interface Row {
 /** Why a contender isn't measured on this machine. */
 export interface Skipped {
   readonly skipped: string;
+}
+
+/** A contender that is ready. */
+export interface Contender {
+  readonly measure: Measure;
+  /** A turn of `ms` milliseconds with the profilers on, by process. */
+  profile(ms: number): Promise<ReadonlyMap<string, Costs>>;
+}
+
+export function isSkipped(given: Measure | Contender | Skipped): given is Skipped {
+  return "skipped" in given;
 }

@@ -32,6 +32,7 @@ export const events: readonly Row[] = [
       { text: "≥ 0.8× Redis Streams, appendfsync always", of: "ours", against: "redis", atLeast: 0.8 },
     ],
     waiting: ["≥ 100× Micro v3 (Go), which made 211 publishes/s on another day"],
+    isApart: true,
     profiled: ["client", "server"],
     async open(bench) {
       const stream = await platformEvents(bench);
@@ -60,6 +61,7 @@ export const events: readonly Row[] = [
       JetStream: "NATS JetStream, ordered consumer",
     },
     bars: [{ text: "≥ 1× JetStream, ordered consumer", of: "ours", against: "JetStream", atLeast: 1 }],
+    isApart: true,
     profiled: ["client", "server"],
     async open(bench) {
       const stream = await platformEvents(bench);
@@ -82,6 +84,7 @@ export const events: readonly Row[] = [
       nats: "NATS core, published 64 at a time, then flushed",
     },
     bars: [{ text: "≥ 0.4× NATS core", of: "ours", against: "nats", atLeast: 0.4 }],
+    isApart: true,
     profiled: ["client", "server"],
     async open(bench) {
       const nats = await startNats(bench, "nats", false);

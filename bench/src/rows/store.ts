@@ -49,6 +49,7 @@ function rowOf(name: string, title: string, kind: "write" | "read"): Row {
       sqlite: "node:sqlite on a thread of its own, 64 per transaction, no RPC (practical limit)",
     },
     bars: [],
+    isApart: true,
     profiled: ["client", "server"],
     async open(bench) {
       const server = await startMicroServer(bench, "ours");

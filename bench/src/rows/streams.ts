@@ -38,6 +38,7 @@ function rowOf(
       "grpc-js, TLS": "grpc-js over TLS 1.3",
     },
     bars: [{ text: "≥ 5× grpc-js", of: "ours", against: "grpc-js", atLeast: 5 }, ...tlsBars],
+    isApart: true,
     profiled: ["client", "server"],
     async open(bench) {
       const [micro, grpcJs] = await Promise.all([

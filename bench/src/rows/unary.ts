@@ -42,6 +42,7 @@ export const unary: Row = {
     },
     ...tlsBars,
   ],
+  isApart: true,
   profiled: ["client", "server"],
   async open(bench) {
     const [ours, frames, http2, grpcJs] = await Promise.all([

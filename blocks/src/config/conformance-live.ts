@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
 import type { ConfigDriver, Json, RotationProgress } from "./driver.ts";
 
 type Test = (name: string, run: () => Promise<void>) => unknown;
@@ -143,7 +144,7 @@ export function rotationTests(test: Test, open: Open): void {
       return n;
     })();
     const reading = (async () => {
-      while (!isDone) equal(await revealed(driver, ["pw"]), "0");
+      for (; !isDone; await turn()) equal(await revealed(driver, ["pw"]), "0");
     })();
     for (let round = 0; round < 5; round++) await rotate(driver);
     isDone = true;

@@ -139,6 +139,21 @@ describe("EmbeddedConfig", () => {
     assert.equal(JSON.stringify(await config.get("acme", [], false, signal)), '{"a":{"list":[1]}}');
   });
 
+  it("deletes from a document that is larger than the limit is now, and rotates its secrets", async () => {
+    await using store = await openEmbeddedStore();
+    await using config = new EmbeddedConfig({ store, rootKeys: key() });
+    await config.set("acme", ["pw"], "hunter2", true, signal);
+    const large = JSON.stringify({ v: "x".repeat(2 * maxDocumentBytes) });
+    const text = await documentOf(store, "acme");
+    await putDocument(store, "acme", text.replace('{"o":{', `{"o":{"one":${large},"other":${large},`));
+    await config.delete("acme", ["one"], signal);
+    for await (const { sealed } of await config.rotate(signal)) assert.deepEqual(sealed, []);
+    await assert.rejects(config.set("acme", ["more"], 1, false, signal), { code: 413 });
+    await config.delete("acme", ["other"], signal);
+    await config.set("acme", ["more"], 1, false, signal);
+    assert.equal(JSON.stringify(await config.get("acme", [], true, signal)), '{"pw":"hunter2","more":1}');
+  });
+
   it("ends a watch whose secret can't be opened, and hurts nobody else", async () => {
     await using store = await openEmbeddedStore();
     await new EmbeddedConfig({ store, rootKeys: key() }).set("acme", ["pw"], "hunter2", true, signal);

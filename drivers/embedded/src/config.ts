@@ -1,4 +1,4 @@
-import type { ConfigDriver, Json, RotationProgress } from "@microts/blocks/config";
+import { type ConfigDriver, type Json, maxDocumentBytes, type RotationProgress } from "@microts/blocks/config";
 import type { StoreDriver } from "@microts/blocks/store";
 import { type Log, silent } from "@microts/core";
 import { deleteAt, emptyNode, leavesOf, nodeAt, type SealedLeaf, setAt } from "./config/document.ts";
@@ -128,7 +128,7 @@ export class EmbeddedConfig implements ConfigDriver {
       let next = 0;
       const leaf = (json: Json) => sealed?.[next++] ?? { v: json };
       const root = { ...setAt(before, path, value, leaf), r: version };
-      await this.#tables.writeDocument(namespace, root);
+      await this.#tables.writeDocument(namespace, root, maxDocumentBytes);
       await this.#watchers.changed(namespace, root);
     });
   }

@@ -1,4 +1,3 @@
-import { maxDocumentBytes } from "@microts/blocks/config";
 import { platformDatabase, type StoreDriver, type StoreTable } from "@microts/blocks/store";
 import { MicroError } from "@microts/core";
 import { type ConfigObject, parseDocument, textPieces } from "./document.ts";
@@ -48,13 +47,13 @@ export class ConfigTables {
     return root;
   }
 
-  /** Throws 413 for a document that is too large. */
-  async writeDocument(namespace: string, root: ConfigObject): Promise<void> {
+  /** Throws 413 for a document that is too large. Default: none is, since what shrinks it or seals it anew must not fail for its size. */
+  async writeDocument(namespace: string, root: ConfigObject, maxBytes = Number.POSITIVE_INFINITY): Promise<void> {
     let text = "";
     for await (const piece of inTurns(textPieces(root), piecesPerTurn)) text += piece;
     const value = Buffer.from(text);
-    if (value.length > maxDocumentBytes) {
-      const size = `${value.length} bytes instead of at most ${maxDocumentBytes}`;
+    if (value.length > maxBytes) {
+      const size = `${value.length} bytes instead of at most ${maxBytes}`;
       throw MicroError.tooLarge(
         "config.Config.Set",
         `the document of "${namespace}" would have ${size}. Keep large values in the store`,

@@ -220,8 +220,7 @@ describe("a store with its cache", () => {
 
 describe("StoreCache", () => {
   const content = (bytes: number) => ({ value: new Uint8Array(bytes), metadata: null, expiresAt: null, revision: 1 });
-  const keep = (cache: StoreCache, key: string, bytes: number) =>
-    cache.fill(cache.begin(1, key), 1, key, content(bytes));
+  const keep = (cache: StoreCache, key: string, bytes: number) => cache.fill(cache.begin(1, key), content(bytes));
 
   it("holds no more bytes than it may, what was asked for lately longest, and nothing large", () => {
     const limits = { maxBytes: 100_000, maxEntryBytes: 10_000 };
@@ -242,16 +241,15 @@ describe("StoreCache", () => {
   it("keeps nothing of a read that began before a write, or during one, until the last has ended", () => {
     const cache = new StoreCache();
     const early = cache.begin(1, "a");
-    cache.writing(1, ["a"]);
-    cache.writing(1, ["a"]);
-    assert.equal(cache.fill(early, 1, "a", content(1)), false);
+    const writing = [cache.writing(1, ["a"]), cache.writing(1, ["a"])] as const;
+    assert.equal(cache.fill(early, content(1)), false);
     assert.equal(cache.begin(1, "a"), undefined);
-    cache.written(1, ["a"]);
+    cache.written(writing[0]);
     assert.equal(cache.begin(1, "a"), undefined);
-    cache.written(1, ["a"]);
+    cache.written(writing[1]);
     const late = cache.begin(1, "a");
-    assert.equal(cache.fill(early, 1, "a", content(1)), false);
-    assert.equal(cache.fill(late, 1, "a", undefined), true);
+    assert.equal(cache.fill(early, content(1)), false);
+    assert.equal(cache.fill(late, undefined), true);
     assert.deepEqual(cache.get(1, "a", 0)?.content, undefined);
   });
 });

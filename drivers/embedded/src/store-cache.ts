@@ -7,7 +7,9 @@ interface Entry {
 }
 
 /** A read whose outcome may be kept, unless its key is written meanwhile. */
-type Fill = object;
+interface Fill {
+  readonly name: string;
+}
 
 interface CacheLimits {
   /** Bytes of keys and contents altogether, with what they cost besides. */
@@ -53,85 +55,83 @@ export class StoreCache {
 
   /** What is known of a key: its content, or that there is no record; undefined when the database has to be asked. */
   get(tableId: number, key: string, now: number): Pick<Entry, "content"> | undefined {
-    const at = nameOf(tableId, key);
-    const entry = this.#young.get(at) ?? this.#rejuvenate(at);
+    const name = nameOf(tableId, key);
+    const entry = this.#young.get(name) ?? this.#rejuvenate(name);
     const expiresAt = entry?.content?.expiresAt ?? null;
     if (expiresAt === null || expiresAt > now) return entry;
-    this.#forget(at);
+    this.#forget(name);
     return undefined;
   }
 
   /** A read of the database begins. Undefined when what it finds must not be kept. */
   begin(tableId: number, key: string): Fill | undefined {
-    const at = nameOf(tableId, key);
-    if (this.#writes.has(at)) return undefined;
-    const fill = this.#fills.get(at) ?? {};
-    this.#fills.set(at, fill);
+    const name = nameOf(tableId, key);
+    if (this.#writes.has(name)) return undefined;
+    const fill = this.#fills.get(name) ?? { name };
+    this.#fills.set(name, fill);
     return fill;
   }
 
   /** What a read has found. True when it is kept: the content is the cache's from then on. */
-  fill(fill: Fill | undefined, tableId: number, key: string, content: StoredContent | undefined): boolean {
-    const at = nameOf(tableId, key);
-    if (fill === undefined || this.#fills.get(at) !== fill) return false;
-    this.#fills.delete(at);
-    const bytes = sizeOf(at, content);
+  fill(fill: Fill | undefined, content: StoredContent | undefined): boolean {
+    if (fill === undefined || this.#fills.get(fill.name) !== fill) return false;
+    this.#fills.delete(fill.name);
+    const bytes = sizeOf(fill.name, content);
     if (bytes > this.#limits.maxEntryBytes) return false;
-    this.#forget(at);
-    this.#keep(at, { content, bytes });
+    this.#forget(fill.name);
+    this.#keep(fill.name, { content, bytes });
     return true;
   }
 
   /** A read has failed. */
-  abandon(fill: Fill | undefined, tableId: number, key: string): void {
-    const at = nameOf(tableId, key);
-    if (this.#fills.get(at) === fill) this.#fills.delete(at);
+  abandon(fill: Fill | undefined): void {
+    if (fill !== undefined && this.#fills.get(fill.name) === fill) this.#fills.delete(fill.name);
   }
 
-  /** Changes of keys are about to be asked for. `written` has to follow. */
-  writing(tableId: number, keys: readonly string[]): void {
-    for (const key of keys) {
-      const at = nameOf(tableId, key);
-      this.#writes.set(at, (this.#writes.get(at) ?? 0) + 1);
-      this.#fills.delete(at);
-      this.#forget(at);
-    }
+  /** Changes of keys are about to be asked for. What it returns has to be given to `written`. */
+  writing(tableId: number, keys: readonly string[]): readonly string[] {
+    return keys.map((key) => {
+      const name = nameOf(tableId, key);
+      this.#writes.set(name, (this.#writes.get(name) ?? 0) + 1);
+      this.#fills.delete(name);
+      this.#forget(name);
+      return name;
+    });
   }
 
   /** The changes were made, or not, or nobody knows. */
-  written(tableId: number, keys: readonly string[]): void {
-    for (const key of keys) {
-      const at = nameOf(tableId, key);
-      const others = (this.#writes.get(at) ?? 0) - 1;
-      if (others > 0) this.#writes.set(at, others);
-      else this.#writes.delete(at);
+  written(names: readonly string[]): void {
+    for (const name of names) {
+      const others = (this.#writes.get(name) ?? 0) - 1;
+      if (others > 0) this.#writes.set(name, others);
+      else this.#writes.delete(name);
     }
   }
 
-  #keep(at: string, entry: Entry): void {
+  #keep(name: string, entry: Entry): void {
     if (this.#youngBytes + entry.bytes > this.#limits.maxBytes / 2) {
       this.#old = this.#young;
       this.#oldBytes = this.#youngBytes;
       this.#young = new Map();
       this.#youngBytes = 0;
     }
-    this.#young.set(at, entry);
+    this.#young.set(name, entry);
     this.#youngBytes += entry.bytes;
   }
 
-  #rejuvenate(at: string): Entry | undefined {
-    const entry = this.#old.get(at);
+  #rejuvenate(name: string): Entry | undefined {
+    const entry = this.#old.get(name);
     if (entry === undefined) return undefined;
-    this.#forget(at);
-    this.#keep(at, entry);
+    this.#forget(name);
+    this.#keep(name, entry);
     return entry;
   }
 
-  #forget(at: string): void {
-    const young = this.#young.get(at);
-    if (young !== undefined && this.#young.delete(at)) this.#youngBytes -= young.bytes;
-    const old = this.#old.get(at);
-    if (old !== undefined && this.#old.delete(at)) this.#oldBytes -= old.bytes;
+  #forget(name: string): void {
+    const young = this.#young.get(name);
+    if (young !== undefined && this.#young.delete(name)) this.#youngBytes -= young.bytes;
+    const old = this.#old.get(name);
+    if (old !== undefined && this.#old.delete(name)) this.#oldBytes -= old.bytes;
   }
 }
 
@@ -145,7 +145,7 @@ function nameOf(tableId: number, key: string): string {
   return `${tableId} ${key}`;
 }
 
-function sizeOf(at: string, content: StoredContent | undefined): number {
+function sizeOf(name: string, content: StoredContent | undefined): number {
   const metadata = content?.metadata?.length ?? 0;
-  return entryBytes + 2 * (at.length + metadata) + (content?.value.byteLength ?? 0);
+  return entryBytes + 2 * (name.length + metadata) + (content?.value.byteLength ?? 0);
 }

@@ -102,9 +102,9 @@ export class EmbeddedStore implements StoreDriver {
     try {
       const [row] = await this.database.read(readSql, [tableId, paramOfKey(key), this.#steady()], signal);
       const content = row && contentOfRow(tableId, key, row);
-      return this.#cache.fill(fill, tableId, key, content) ? copyOf(content) : content;
+      return this.#cache.fill(fill, content) ? copyOf(content) : content;
     } catch (error) {
-      this.#cache.abandon(fill, tableId, key);
+      this.#cache.abandon(fill);
       throw error;
     }
   }
@@ -214,11 +214,11 @@ export class EmbeddedStore implements StoreDriver {
 
   /** Changes records; the cache knows of it from now until nothing is on its way any more. */
   async #write(tableId: number, keys: readonly string[], job: Job, signal: AbortSignal): Promise<Row[][] | undefined> {
-    this.#cache.writing(tableId, keys);
+    const writing = this.#cache.writing(tableId, keys);
     try {
       return await this.database.writeIf(job, signal);
     } finally {
-      this.#cache.written(tableId, keys);
+      this.#cache.written(writing);
     }
   }
 

@@ -1,9 +1,8 @@
 // The messages of streams that are written and read more than any others, in straight lines. What is out of the ordinary is left to the general codec,
 // with its errors.
-import { decodeMessage, encodeMessage, type Format } from "@microts/core/codec";
+import { decodeMessage, encodeMessage, FieldReader, FieldWriter, type Format } from "@microts/core/codec";
 import { EventSchema, PublishRequestSchema, PublishResponseSchema, ReadResponseSchema } from "@microts/proto/events";
 import type { Damage, EventPage, NewEvent, Published, StreamEvent } from "./driver.ts";
-import { FieldReader, FieldWriter } from "./fields.ts";
 import {
   damageFrom,
   deliveryFrom,
@@ -170,7 +169,7 @@ function writeMetadata(out: FieldWriter, tag: number, metadata: Readonly<Record<
 }
 
 /** Topics of a page are mostly the same: the last one is kept in `known`. */
-function readEvent(from: FieldReader, known: { topic?: string; bytes?: Buffer }): Delivered {
+function readEvent(from: FieldReader, known: { topic?: string; bytes?: Uint8Array }): Delivered {
   let [id, seconds, ms, offset, attempts] = ["", 0, 0, 0, 0];
   let topic = "";
   let payload: Uint8Array = noBytes;
@@ -190,9 +189,10 @@ function readEvent(from: FieldReader, known: { topic?: string; bytes?: Buffer })
   return { event: { id, topic, offset, timestamp, metadata: metadata ?? noMetadata, payload }, attempt: attempts };
 }
 
-function sameText(bytes: Buffer, known: { topic?: string; bytes?: Buffer }): string {
-  if (known.topic !== undefined && known.bytes?.equals(bytes)) return known.topic;
-  const text = bytes.toString();
+function sameText(bytes: Uint8Array, known: { topic?: string; bytes?: Uint8Array }): string {
+  if (known.topic !== undefined && known.bytes !== undefined && Buffer.compare(known.bytes, bytes) === 0)
+    return known.topic;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
   if (text.includes("\ufffd")) throw new RangeError("perhaps not UTF-8");
   known.bytes = bytes;
   known.topic = text;

@@ -1,5 +1,5 @@
 // Nothing of protobuf's schemas is imported here: loading those takes longer than all the rest of a command that calls in JSON.
-import type { Format } from "../codec.ts";
+import type { Format } from "../codec/index.ts";
 import { GrpcStatus, MicroError } from "../errors.ts";
 import type { Metadata } from "../metadata.ts";
 import { Connections } from "./connections.ts";

@@ -1,4 +1,4 @@
-import type { Format } from "../codec.ts";
+import type { Format } from "../codec/index.ts";
 import { MicroError } from "../errors.ts";
 
 /** How messages are written under a content type (wire §2.2). Throws 400 for one that isn't known. */

@@ -6,7 +6,7 @@ import * as grpc from "@grpc/grpc-js";
 import { Source } from "@microts/proto/runtime";
 import { Dep } from "../../../proto/gen/test/dep/dep_pb.ts";
 import { depMessages, depPaths, serveProxy } from "../../../testing/src/dep.ts";
-import { decodeMessage, encodeMessage } from "../codec.ts";
+import { decodeMessage, encodeMessage } from "../codec/index.ts";
 import { type Listener, RpcClient, serviceClient } from "./index.ts";
 
 const { call, stream, pingPong } = Dep.method;

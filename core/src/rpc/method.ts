@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
 import type { Account } from "../account.ts";
-import { decodeMessage, encodeMessage, type Format } from "../codec.ts";
+import { decodeMessage, encodeMessage, type Format } from "../codec/index.ts";
 import type { Metadata } from "../metadata.ts";
 
 /** How many messages go each way. `server` answers one request with many, `client` many with one. */

@@ -1,5 +1,5 @@
 import type { Account } from "../account.ts";
-import type { Format } from "../codec.ts";
+import type { Format } from "../codec/index.ts";
 import { GrpcStatus, MicroError } from "../errors.ts";
 import type { Metadata } from "../metadata.ts";
 import { formatOf } from "./content-type.ts";

@@ -1,6 +1,6 @@
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
-import { decodeMessage, encodeMessage, type Format } from "../codec.ts";
+import { decodeMessage, encodeMessage, type Format } from "../codec/index.ts";
 import type { CallOptions, RpcClient } from "./client.ts";
 import { kindOf } from "./method.ts";
 import { mapped } from "./pull.ts";

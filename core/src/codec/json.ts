@@ -1,5 +1,5 @@
 import { type DescMessage, type JsonValue, ScalarType } from "@bufbuild/protobuf";
-import { MicroError } from "./errors.ts";
+import { MicroError } from "../errors.ts";
 
 const id = "go.micro.codec";
 const deepestLevel = 100;

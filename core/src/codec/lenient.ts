@@ -6,7 +6,7 @@ import {
   type JsonValue,
   ScalarType,
 } from "@bufbuild/protobuf";
-import { MicroError } from "./errors.ts";
+import { MicroError } from "../errors.ts";
 
 const id = "go.micro.codec";
 /** What Go's strconv.ParseBool takes. */

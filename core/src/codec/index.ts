@@ -8,10 +8,13 @@ import {
   toBinary,
   toJson,
 } from "@bufbuild/protobuf";
-import { nullAbsentMessages } from "./codec-absent.ts";
-import { parseJson } from "./codec-json.ts";
-import { convertFields } from "./codec-lenient.ts";
-import { MicroError } from "./errors.ts";
+import { MicroError } from "../errors.ts";
+import { nullAbsentMessages } from "./absent.ts";
+import { compiledCodec } from "./compiled.ts";
+import { parseJson } from "./json.ts";
+import { convertFields } from "./lenient.ts";
+
+export { FieldReader, FieldWriter } from "./fields.ts";
 
 /** How messages are written: protobuf's binary form, or Micro's dialect of its JSON form. */
 export type Format = "proto" | "json";
@@ -29,6 +32,10 @@ export function encodeMessage<T extends DescMessage>(
   format: Format,
 ): Uint8Array {
   try {
+    if (format === "proto") {
+      const bytes = compiledCodec(schema)?.encode(message as Record<string, unknown>);
+      if (bytes !== undefined) return bytes;
+    }
     const whole = create(schema, message);
     if (format === "proto") return toBinary(schema, whole);
     const json = toJson(schema, whole, micro);
@@ -50,6 +57,8 @@ export function decodeMessage<T extends DescMessage>(schema: T, bytes: Uint8Arra
 }
 
 function fromProto<T extends DescMessage>(schema: T, bytes: Uint8Array): MessageShape<T> {
+  const message = compiledCodec(schema)?.decode(bytes);
+  if (message !== undefined) return message as MessageShape<T>;
   try {
     return fromBinary(schema, bytes);
   } catch (error) {

@@ -23,8 +23,8 @@ import {
   RecordSchema,
 } from "@microts/proto/store";
 import fc from "fast-check";
-import { decodeMessage, encodeMessage } from "./codec.ts";
-import { MicroError } from "./errors.ts";
+import { MicroError } from "../errors.ts";
+import { decodeMessage, encodeMessage } from "./index.ts";
 
 const read = <T extends DescMessage>(schema: T, json: unknown) =>
   decodeMessage(schema, Buffer.from(typeof json === "string" ? json : JSON.stringify(json)), "json");

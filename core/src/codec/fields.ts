@@ -1,12 +1,18 @@
 /** Protobuf's wire format in straight lines, for the messages that are written and read more than any others. */
 
+/** What the general codec refuses is left to it. */
+const deepest = 100;
+
 /** Reads one message after the other. Throws RangeError for what isn't well formed or out of the ordinary: the general codec knows what to say of that. */
 export class FieldReader {
   readonly #bytes: Buffer;
+  readonly #given: Uint8Array;
   #at: number;
   #end: number;
+  #depth = 0;
 
   constructor(bytes: Uint8Array) {
+    this.#given = bytes;
     this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = 0;
     this.#end = bytes.length;
@@ -45,13 +51,13 @@ export class FieldReader {
     throw new RangeError("not a number of this kind");
   }
 
-  /** Shares the memory of what is read. */
-  bytes(): Buffer {
+  /** Shares the memory of what is read, and is of the same class. */
+  bytes(): Uint8Array {
     const length = this.small();
     const start = this.#at;
     if (start + length > this.#end) throw new RangeError("longer than its message");
     this.#at = start + length;
-    return this.#bytes.subarray(start, this.#at);
+    return this.#given.subarray(start, this.#at);
   }
 
   text(): string {
@@ -67,6 +73,7 @@ export class FieldReader {
 
   /** Goes into a message inside; `leave` takes what this returns. */
   enter(): number {
+    if (++this.#depth >= deepest) throw new RangeError("messages within messages");
     const length = this.small();
     const outer = this.#end;
     if (this.#at + length > outer) throw new RangeError("longer than its message");
@@ -75,6 +82,7 @@ export class FieldReader {
   }
 
   leave(outer: number): void {
+    this.#depth--;
     this.#at = this.#end;
     this.#end = outer;
   }
@@ -87,9 +95,6 @@ export class FieldReader {
     else throw new RangeError("a field for the general codec");
   }
 }
-
-/** The most bytes of a length that is written before what it is the length of: four, so up to 256 MiB. */
-const lengthBytes = 4;
 
 /** Writes one message. Numbers are of 0 or more, what is 0 or empty is left out. */
 export class FieldWriter {
@@ -132,25 +137,38 @@ export class FieldWriter {
     this.#at += value.length;
   }
 
-  /** Begins a message inside; `end` takes what this returns. */
-  begin(tag: number): number {
-    this.#room(6 + lengthBytes);
+  /** A field that is 0 or empty, where that has to be said. */
+  blank(tag: number): void {
+    this.#room(6);
     this.#varint(tag);
-    const start = this.#at;
-    this.#at += lengthBytes;
-    return start;
+    this.#bytes[this.#at++] = 0;
   }
 
-  /** Its length is written with more bytes than it may need, which every reader takes. */
-  end(start: number): void {
-    let length = this.#at - start - lengthBytes;
-    for (let i = 0; i < lengthBytes - 1; i++, length >>>= 7) this.#bytes[start + i] = (length & 0x7f) | 0x80;
-    this.#bytes[start + lengthBytes - 1] = length;
+  /** Begins a message inside, whose length is expected to take so many bytes; `end` takes what this returns. */
+  begin(tag: number, lengthBytes = 1): number {
+    this.#room(6 + lengthBytes);
+    this.#varint(tag);
+    this.#at += lengthBytes;
+    return this.#at;
+  }
+
+  /** Returns how many bytes the length took; when they weren't as many as expected, the message has been moved. */
+  end(start: number, lengthBytes = 1): number {
+    const length = this.#at - start;
+    const needed = length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : length < 0x1000_0000 ? 4 : 5;
+    if (needed !== lengthBytes) {
+      this.#room(needed);
+      this.#bytes.copyWithin(start + needed - lengthBytes, start, this.#at);
+    }
+    this.#at = start - lengthBytes;
+    this.#varint(length);
+    this.#at += length;
+    return needed;
   }
 
   /** What was written. */
-  done(): Buffer {
-    return this.#bytes.subarray(0, this.#at);
+  done(): Uint8Array {
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset, this.#at);
   }
 
   #varint(value: number): void {

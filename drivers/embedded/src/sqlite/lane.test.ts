@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { describe, it } from "node:test";
+import { promisify } from "node:util";
 import { Lane } from "./lane.ts";
 import { DatabaseThread } from "./thread.ts";
 
@@ -22,5 +24,22 @@ describe("Lane", () => {
     await lane.close();
     await thread.close();
     assert.ok(batches < 30, `${batches} batches for 20 turns`);
+  });
+
+  it("keeps the process alive while a batch waits for others", async () => {
+    const program = `
+      import { Lane } from ${JSON.stringify(new URL("lane.ts", import.meta.url).href)};
+      import { DatabaseThread } from ${JSON.stringify(new URL("thread.ts", import.meta.url).href)};
+      const thread = await DatabaseThread.start({ file: ":memory:", role: "writer", maxResultBytes: 1e6 });
+      const lane = new Lane({ kind: "write", thread });
+      const run = () => lane.run([{ sql: ${JSON.stringify(slow)}, params: [] }], new AbortController().signal);
+      await Promise.all([run(), run(), run(), run()]);
+      // Nobody else comes.
+      await run();
+      await lane.close();
+      await thread.close();
+      console.log("done");`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program]);
+    assert.equal(stdout, "done\n");
   });
 });

@@ -150,7 +150,7 @@ export class Lane {
     this.#gathering = setTimeout(() => {
       this.#endGathering();
       this.#send();
-    }, ms).unref();
+    }, ms);
   }
 
   #endGathering(): void {

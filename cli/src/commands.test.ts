@@ -279,7 +279,8 @@ describe("micro config", () => {
     assert.equal((await micro(["config", "get", "app.key", "--secret"])).stdout, "abc\n");
     await micro(["config", "del", "app"]);
     const missing = await micro(["config", "get", "app"]);
-    assert.deepEqual([missing.code, missing.stderr], [1, "Not found\n"]);
+    const text = `Not found: nothing is set under "app" in namespace "micro". Set it with: micro config set app <value>\n`;
+    assert.deepEqual([missing.code, missing.stderr], [1, text]);
   });
 });
 

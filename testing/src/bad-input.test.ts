@@ -214,14 +214,13 @@ describe("bad input", { timeout: 100_000 }, () => {
     it("has all wrong settings named at once", async () => {
       await using machine = await Machine.create();
       const env = {
-        ...addressVariables({ api: "127.0.0.1:99999" }),
+        ...addressVariables({ api: "127.0.0.1:99999", web: "nowhere" }),
         MICRO_LOG_LEVEL: "loud",
-        MICRO_CONFIG_SECRET_KEY: "short",
       };
       const words = [
         /"127\.0\.0\.1:99999", not an address/,
         /MICRO_LOG_LEVEL is "loud"/,
-        /MICRO_CONFIG_SECRET_KEY is not base64 of 32 bytes/,
+        /MICRO_WEB_ADDRESS is "nowhere", not an address/,
       ];
       expectError(await refused(machine, { env }), 127, words);
     });

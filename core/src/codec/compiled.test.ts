@@ -3,6 +3,7 @@ import { deepEqual, deepStrictEqual, equal, ok } from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
   create,
+  createFileRegistry,
   type DescField,
   type DescFile,
   type DescMessage,
@@ -10,6 +11,11 @@ import {
   ScalarType,
   toBinary,
 } from "@bufbuild/protobuf";
+import {
+  FileDescriptorProtoSchema,
+  FieldDescriptorProto_Label as Label,
+  FieldDescriptorProto_Type as Type,
+} from "@bufbuild/protobuf/wkt";
 import { file_auth_auth } from "@microts/proto/auth";
 import { file_broker_broker } from "@microts/proto/broker";
 import { file_config_config } from "@microts/proto/config";
@@ -168,6 +174,20 @@ describe("the compiled codec", () => {
       }),
       { numRuns: 4_000 },
     );
+  });
+
+  it("writes and reads fields of every number that there may be", () => {
+    for (const number of [1, 15, 16, 2047, 2048, 2 ** 25, 2 ** 28 - 1, 2 ** 28, 2 ** 29 - 1]) {
+      const field = { name: "text", number, type: Type.STRING, label: Label.OPTIONAL };
+      const messageType = [{ name: "Numbered", field: [field] }];
+      const file = create(FileDescriptorProtoSchema, { name: "numbered.proto", syntax: "proto3", messageType });
+      const schema = createFileRegistry(file, () => undefined).getMessage("Numbered");
+      ok(schema);
+      const init = { text: "x" } as Record<string, unknown>;
+      const expected = Buffer.from(toBinary(schema, create(schema, init)));
+      equal(Buffer.from(encodeMessage(schema, init, "proto")).toString("hex"), expected.toString("hex"), `${number}`);
+      deepStrictEqual(plain(decodeMessage(schema, expected, "proto")), plain(fromBinary(schema, expected)));
+    }
   });
 
   it("keeps messages apart: no list or map is shared", () => {

@@ -8,7 +8,7 @@ type WriteField = (message: Fields, to: FieldWriter) => void;
 
 /**
  * Protobuf's binary form of one kind of message, compiled once: a list of functions, one for each field, in place of a look at its description
- * each time. It does what is ordinary and leaves the rest, errors too, to the general codec.
+ * each time. It does what is ordinary and leaves the rest, errors and messages with unknown fields too, to the general codec.
  */
 export class CompiledCodec {
   readonly #template: Fields;
@@ -100,6 +100,7 @@ function isOrdinary(schema: DescMessage, seen: Set<DescMessage>): boolean {
   if (schema.typeName.startsWith("google.protobuf.") || schema.file.edition !== proto3 || schema.oneofs.length > 0)
     return false;
   return schema.fields.every((field) => {
+    if (field.number >= 2 ** 28) return false;
     if (field.fieldKind === "map" && field.mapKey !== ScalarType.STRING) return false;
     if (field.fieldKind !== "message" && field.presence !== implicit) return false;
     if (field.message !== undefined) return isOrdinary(field.message, seen);

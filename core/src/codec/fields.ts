@@ -1,5 +1,8 @@
 /** Protobuf's wire format in straight lines, for the messages that are written and read more than any others. */
 
+/** One for all: to take down where it was thrown would cost more than the general codec. */
+const unusual = new RangeError("not well formed, or for the general codec");
+
 /** What the general codec refuses is left to it. */
 const deepest = 100;
 
@@ -22,7 +25,7 @@ export class FieldReader {
   tag(): number {
     if (this.#at >= this.#end) return 0;
     const tag = this.small();
-    if (tag < 8) throw new RangeError("field numbers begin at 1");
+    if (tag < 8) throw unusual;
     return tag;
   }
 
@@ -37,7 +40,7 @@ export class FieldReader {
       if (value <= Number.MAX_SAFE_INTEGER) return value;
       break;
     }
-    throw new RangeError("not a number of this kind");
+    throw unusual;
   }
 
   /** A number of 32 bits or a length, when it has at most 28 of them. */
@@ -48,14 +51,14 @@ export class FieldReader {
       value |= (byte & 0x7f) << shift;
       if (byte < 0x80) return value;
     }
-    throw new RangeError("not a number of this kind");
+    throw unusual;
   }
 
   /** Shares the memory of what is read, and is of the same class. */
   bytes(): Uint8Array {
     const length = this.small();
     const start = this.#at;
-    if (start + length > this.#end) throw new RangeError("longer than its message");
+    if (start + length > this.#end) throw unusual;
     this.#at = start + length;
     return this.#given.subarray(start, this.#at);
   }
@@ -63,20 +66,20 @@ export class FieldReader {
   text(): string {
     const length = this.small();
     const start = this.#at;
-    if (start + length > this.#end) throw new RangeError("longer than its message");
+    if (start + length > this.#end) throw unusual;
     this.#at = start + length;
     const text = this.#bytes.toString("utf8", start, this.#at);
     // Whether the sender wrote this character or something that isn't UTF-8 is not seen here.
-    if (text.includes("\ufffd")) throw new RangeError("perhaps not UTF-8");
+    if (text.includes("\ufffd")) throw unusual;
     return text;
   }
 
   /** Goes into a message inside; `leave` takes what this returns. */
   enter(): number {
-    if (++this.#depth >= deepest) throw new RangeError("messages within messages");
+    if (++this.#depth >= deepest) throw unusual;
     const length = this.small();
     const outer = this.#end;
-    if (this.#at + length > outer) throw new RangeError("longer than its message");
+    if (this.#at + length > outer) throw unusual;
     this.#end = this.#at + length;
     return outer;
   }
@@ -92,7 +95,7 @@ export class FieldReader {
     const type = tag & 7;
     if (tag >= 128 && type === 0) this.number();
     else if (tag >= 128 && type === 2) this.bytes();
-    else throw new RangeError("a field for the general codec");
+    else throw unusual;
   }
 }
 

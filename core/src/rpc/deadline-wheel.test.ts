@@ -61,7 +61,8 @@ class Deadline implements Timed {
   constructor(clock: Clock, inMs: number, then?: () => void) {
     this.#clock = clock;
     this.#then = then;
-    this.dueMs = clock.nowMs + inMs;
+    // One that is over when it is added is due from then on.
+    this.dueMs = clock.nowMs + Math.max(0, inMs);
     deadlines.add(this, inMs);
   }
 

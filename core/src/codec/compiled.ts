@@ -27,8 +27,10 @@ export class CompiledCodec {
     for (const field of schema.fields.toSorted((a, b) => a.number - b.number)) {
       if (field.fieldKind === "list") this.#lists.push(field.localName);
       if (field.fieldKind === "map") this.#maps.push(field.localName);
-      this.#writers.push(writerOf(field));
-      for (const [type, read] of readersOf(field)) this.#readers[(field.number << 3) | type] = read;
+      const value = kindOf(field);
+      const tag = (field.number << 3) | (field.fieldKind === "map" ? delimited : value.wireType);
+      this.#writers.push(writerOf(field, tag, value));
+      this.#readers[tag] = readerOf(field, value);
     }
   }
 
@@ -213,11 +215,9 @@ function messageValue(schema: DescMessage): Value {
   };
 }
 
-function writerOf(field: DescField): WriteField {
-  const { localName: name, number } = field;
-  const value = kindOf(field);
-  const tag = (number << 3) | value.wireType;
-  if (field.fieldKind === "map") return mapWriter(name, (number << 3) | delimited, value);
+function writerOf(field: DescField, tag: number, value: Value): WriteField {
+  const { localName: name } = field;
+  if (field.fieldKind === "map") return mapWriter(name, tag, value);
   if (field.fieldKind === "list") {
     const isPacked = value.wireType === varint && field.packed;
     return (message, to) => {
@@ -263,33 +263,24 @@ function mapWriter(name: string, tag: number, value: Value): WriteField {
   };
 }
 
-/** By wire type. */
-function readersOf(field: DescField): (readonly [number, ReadField])[] {
+function readerOf(field: DescField, value: Value): ReadField {
   const { localName: name } = field;
-  const value = kindOf(field);
-  if (field.fieldKind === "map") return [[delimited, mapReader(name, value)]];
-  if (field.fieldKind === "list")
-    return [[value.wireType, (message, from) => void (message[name] as unknown[]).push(value.read(from))]];
-  if (field.fieldKind === "message") {
-    return [
-      [
-        delimited,
-        (message, from) => {
-          // A second one would have to be merged with the first.
-          if (message[name] !== undefined) throw unusual;
-          message[name] = value.read(from);
-        },
-      ],
-    ];
-  }
-  return [
-    [
-      value.wireType,
-      (message, from) => {
+  switch (field.fieldKind) {
+    case "map":
+      return mapReader(name, value);
+    case "list":
+      return (message, from) => void (message[name] as unknown[]).push(value.read(from));
+    case "message":
+      return (message, from) => {
+        // A second one would have to be merged with the first.
+        if (message[name] !== undefined) throw unusual;
         message[name] = value.read(from);
-      },
-    ],
-  ];
+      };
+    default:
+      return (message, from) => {
+        message[name] = value.read(from);
+      };
+  }
 }
 
 function mapReader(name: string, value: Value): ReadField {

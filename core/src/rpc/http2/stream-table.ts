@@ -6,14 +6,14 @@ const smallest = 16;
 export interface Streams {
   readonly size: number;
   get(id: number): Stream | undefined;
-  /** Those that are there now, oldest or not. */
+  /** Those that are there now, in no order. */
   values(): Stream[];
 }
 
 /**
  * The streams of a connection by their ids, with open addressing (Knuth, TAOCP 3, §6.4, algorithms L and R). Not a Map: that one leaves a table
  * behind at every so many streams, each pointing to the next, and one that has grown old keeps all later streams alive until the next whole
- * garbage collection.
+ * garbage collection. A peer that chooses ids which meet in one place makes a search as long as it has streams, which limits.maxConcurrentStreams bounds.
  */
 export class StreamTable implements Streams {
   size = 0;

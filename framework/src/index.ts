@@ -19,7 +19,19 @@ export { events } from "./events.ts";
 export type { RunningService } from "./run.ts";
 export type { Schema } from "./schema/schema.ts";
 export { type Endpoints, Service, type ServiceOptions, service } from "./service.ts";
-export { type Entry, type ListOptions, type RecordOptions, store, type WriteOptions } from "./store.ts";
+export { store } from "./store.ts";
+export type { Entry } from "./store-entry.ts";
+export type {
+  CountOptions,
+  DeleteOptions,
+  ListOptions,
+  RecordOptions,
+  StoreChange,
+  UpdateOptions,
+  WatchOptions as StoreWatchOptions,
+  WriteOptions,
+} from "./store-options.ts";
+export type { StoreEvent, StoreWatch } from "./store-watch.ts";
 export { Stream, stream } from "./stream.ts";
 export type {
   ConsumeOptions,

@@ -1,39 +1,18 @@
 import { RemoteStore, Store } from "@microts/blocks/store";
 import { MicroError } from "@microts/core";
-import { connection, inherited } from "./connection.ts";
-
-/** One record with its value as JSON. */
-export interface Entry<T> {
-  readonly key: string;
-  readonly value: T;
-  /** When it goes by itself; undefined for never. */
-  readonly expiresAt: Date | undefined;
-}
-
-export interface ListOptions {
-  /** Keys that begin with this. Default all. */
-  readonly prefix?: string;
-  /** Keys that end with this. Default all. */
-  readonly suffix?: string;
-  /** At most so many. Default 0: all. */
-  readonly limit?: number;
-  /** Leaves out the first so many. Default 0. */
-  readonly offset?: number;
-  /** By the bytes of the keys. Default asc. */
-  readonly order?: "asc" | "desc";
-  /** Default: a table of this service's name. */
-  readonly table?: string;
-}
-
-export interface RecordOptions {
-  /** Default: a table of this service's name. */
-  readonly table?: string;
-}
-
-export interface WriteOptions extends RecordOptions {
-  /** The record goes by itself after so many milliseconds; whole seconds, rounded up. Default: it stays. */
-  readonly ttlMs?: number;
-}
+import { connection, inherited, inheritedSignal } from "./connection.ts";
+import { type Entry, entryOf, jsonOf } from "./store-entry.ts";
+import type {
+  CountOptions,
+  DeleteOptions,
+  ListOptions,
+  RecordOptions,
+  StoreChange,
+  UpdateOptions,
+  WatchOptions,
+  WriteOptions,
+} from "./store-options.ts";
+import { followStore, type StoreWatch } from "./store-watch.ts";
 
 let opened: Store | undefined;
 
@@ -68,20 +47,80 @@ export const store = {
     return (await open().readJson(key, { ...options, ...signal() })) as T | undefined;
   },
 
-  /** Creates or replaces; survives a crash of the server once it resolves. */
-  async write(key: string, value: unknown, options: WriteOptions = {}): Promise<void> {
-    await open().writeJson(key, value, { ...options, ...signal() });
+  /** The value with its revision and expiry, or undefined when there is none or it has expired. */
+  async get<T = unknown>(key: string, options: RecordOptions = {}): Promise<Entry<T> | undefined> {
+    const record = await open().read(key, { ...options, ...signal() });
+    return record && entryOf<T>(record);
   },
 
-  /** Deleting a key that isn't there is fine. */
-  async delete(key: string, options: RecordOptions = {}): Promise<void> {
+  /**
+   * Creates or replaces; survives a crash of the server once it resolves, with the record's revision. With `ifRevision` throws 409 when the record has
+   * changed meanwhile.
+   */
+  async write(key: string, value: unknown, options: WriteOptions = {}): Promise<number> {
+    return open().writeJson(key, value, { ...options, ...signal() });
+  },
+
+  /**
+   * Changes a value to what `change` makes of the one that is there (undefined for none), and again when somebody else has changed it meanwhile, so
+   * that no change is lost; undefined deletes it. Resolves with the new value. Without `ttlMs` the record keeps its expiry.
+   */
+  async update<T>(
+    key: string,
+    change: (value: T | undefined) => T | undefined | Promise<T | undefined>,
+    options: UpdateOptions = {},
+  ): Promise<T | undefined> {
+    for (;;) {
+      const entry = await store.get<T>(key, options);
+      const value = await change(entry?.value);
+      const ifRevision = entry?.revision ?? 0;
+      try {
+        if (value !== undefined) {
+          const kept = options.ttlMs === undefined && { expiresAt: entry?.expiresAt };
+          await open().writeJson(key, value, { ...options, ...kept, ifRevision, ...signal() });
+        } else if (entry !== undefined) await store.delete(key, { ...options, ifRevision });
+        return value;
+      } catch (error) {
+        if (!(error instanceof MicroError && error.code === 409)) throw error;
+      }
+    }
+  },
+
+  /** Deleting a key that isn't there is fine. With `ifRevision` throws 409 when the record has changed meanwhile. */
+  async delete(key: string, options: DeleteOptions = {}): Promise<void> {
     await open().delete(key, { ...options, ...signal() });
+  },
+
+  /**
+   * Makes up to 1,000 changes of different keys of a table, 24 MiB in all, at once or not at all: throws 409 when a record doesn't have the revision that
+   * its change asks for. Resolves with the revision of the last one, 0 when none had an effect.
+   */
+  async commit(changes: readonly StoreChange[], options: RecordOptions = {}): Promise<number> {
+    const asText = changes.map((change) =>
+      "write" in change ? { ...change, value: jsonOf(change.write, change.value) } : change,
+    );
+    return open().commit(asText, { ...options, ...signal() });
   },
 
   /** Records that match, by key. */
   async list<T = unknown>(options: ListOptions = {}): Promise<Entry<T>[]> {
     const records = await open().list({ ...options, ...signal() });
-    return records.map(({ key, value, expiresAt }) => ({ key, value: parse<T>(key, value), expiresAt }));
+    return records.map((record) => entryOf<T>(record));
+  },
+
+  /** How many records match. */
+  async count(options: CountOptions = {}): Promise<number> {
+    return open().count({ ...options, ...signal() });
+  },
+
+  /**
+   * Changes in the order in which they were made, each once, from when it has resolved or after a revision, until the signal aborts or the loop is left.
+   * When the server goes away the loop goes on after the last change it gave as soon as the server is back. Throws 412, at once or later, for changes
+   * that the server no longer knows, which it does for ten minutes: list what there is, then watch anew. What isn't JSON is left out, with a line in the log.
+   */
+  async watch<T = unknown>(options: WatchOptions = {}): Promise<StoreWatch<T>> {
+    const ending = inheritedSignal(options.signal);
+    return followStore<T>((after) => open().watch({ ...options, after, signal: ending }), options.after, ending);
   },
 
   /** Keys of the records that match. */
@@ -93,12 +132,4 @@ export const store = {
 function signal(): { signal?: AbortSignal } {
   const { signal } = inherited();
   return signal === undefined ? {} : { signal };
-}
-
-function parse<T>(key: string, value: Uint8Array): T {
-  try {
-    return JSON.parse(Buffer.from(value).toString()) as T;
-  } catch {
-    throw MicroError.internal("store.Store.Read", `the value of "${key}" is not JSON`);
-  }
 }

@@ -12,7 +12,7 @@ export interface CommandLine {
   start(args: readonly string[]): Child;
 }
 
-export function commandLine({ home, address }: CoreServer): CommandLine {
+export function commandLine({ home, address }: Pick<CoreServer, "home" | "address">): CommandLine {
   const env = { PATH: process.env["PATH"] ?? "", HOME: home, MICRO_HOME: home, MICRO_PROXY: address };
   const start = (args: readonly string[], input = "") => new Child(binary, args, { cwd: home, env, input });
   return { start, run: (args, input) => start(args, input).within(30_000) };

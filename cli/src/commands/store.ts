@@ -4,6 +4,7 @@ import type { Context } from "../context.ts";
 import { formatElapsed } from "../duration.ts";
 import { CommandError, usageError } from "../failure.ts";
 import { spaceTable } from "../table.ts";
+import { blob } from "./store/blob.ts";
 import { restore } from "./store/restore.ts";
 import { snapshot } from "./store/snapshot.ts";
 import { sync } from "./store/sync.ts";
@@ -146,6 +147,7 @@ export const store = group("Read and write stored records", {
   watch,
   databases,
   tables,
+  blob,
   snapshot,
   restore,
   sync,

@@ -57,6 +57,66 @@ describe("micro store", () => {
     assert.equal(await says("count", "--database", "w", "--output", "json", "nobody/"), "0\n");
   });
 
+  it("writes and deletes only what is still as it was read", async () => {
+    const place = ["--database", "cas"];
+    const write = async (...args: string[]) =>
+      JSON.parse(await says("write", ...place, "--output", "json", ...args)).revision;
+    const first = await write("--if_revision", "0", "lock", "me");
+    const [read] = JSON.parse(await says("read", ...place, "--output", "json", "lock"));
+    assert.deepEqual(read, { key: "lock", value: "me", revision: first });
+    await fails(["write", ...place, "--if_revision", "0", "lock", "you"], /^"lock" changed meanwhile/);
+    const second = await write("--if_revision", String(first), "lock", "you");
+    await fails(["delete", ...place, "--if_revision", String(first), "lock"], /^"lock" changed meanwhile/);
+    await says("delete", ...place, "--if_revision", String(second), "lock");
+    await fails(["read", ...place, "lock"], /^Not found: "lock" in table "micro" of database "cas"\n$/);
+    await fails(["write", ...place, "--if_revision", "-1", "lock", "x"], /--if_revision must be a whole number/);
+    await fails(["write", ...place, "", "x"], /^The key is missing/);
+  });
+
+  it("takes a value from standard input, and makes changes together or not at all", async () => {
+    const place = ["--database", "batch"];
+    const run = (input: string, ...args: string[]) => micro.run(["store", ...args, ...place], input);
+    assert.equal((await run("two\nlines\n", "write", "text")).code, 0);
+    assert.equal(await says("read", ...place, "text"), "two\nlines\n\n");
+    const lines = [
+      '{"key": "a", "value": {"n": 1}, "if_revision": 0}',
+      "",
+      '{"key_base64": "/w==", "value_base64": "AP8=", "expiry": "1h"}',
+      '{"key": "text", "delete": true}',
+    ].join("\n");
+    const made = await run(lines, "commit");
+    assert.match(made.stdout, /^3 changes made, revision \d+\n$/, made.stderr);
+    const found = JSON.parse(await says("read", ...place, "--prefix", "--output", "json"));
+    assert.deepEqual(
+      found.map(({ revision, ...rest }: { revision: number }) => rest),
+      [
+        { key: "a", value: '{"n":1}' },
+        { key_base64: "/w==", value_base64: "AP8=", expiry_seconds: 3_600 },
+      ],
+    );
+    const path = join(folder, "changes");
+    await writeFile(path, '{"key": "b", "value": "1"}\n{"key": "a", "value": "2", "if_revision": 0}\n');
+    await fails(["commit", path, ...place], /^"a" changed meanwhile/);
+    assert.equal(await says("list", ...place, "b"), "");
+    const wrong: [string, RegExp][] = [
+      ["", /^there is no change/],
+      ["{}", /^line 1 is no change: it has no key/],
+      ["\n[1]", /^line 2 is no change: it is no JSON object/],
+      ['{"key": "a"}', /either a value or "delete": true/],
+      ['{"key": "a", "value": 1, "delete": true}', /either a value or "delete": true/],
+      ['{"key": "a", "vlaue": 1}', /it has "vlaue", which is none of key,/],
+      ['{"key": "a", "value": 1, "if_revision": "1"}', /if_revision has to be a whole number/],
+      ['{"key": "a", "value": 1, "expiry": "soon"}', /expiry has to be a duration/],
+      ['{"key": "a", "value": 1}\n{"key": "a", "delete": true}', /"a" is changed twice/],
+    ];
+    for (const [input, reason] of wrong) {
+      const { code, stderr } = await run(input, "commit");
+      assert.equal(code, 1, input);
+      assert.match(stderr, reason);
+    }
+    await rm(path);
+  });
+
   it("copies a database into a file and back", async () => {
     await fill("acme", "posts", { a: "1", b: 'two "words"' });
     await fill("acme", "tags", { x: "ü" });

@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import type { Account } from "./account.ts";
+import { type Account, describe } from "./account.ts";
 import { MicroError } from "./errors.ts";
 
 /**
@@ -60,7 +60,10 @@ export function verifyToken(token: string, key: KeyObject, now = Date.now()): To
   const claims = decodePart(body);
   if (!isClaims(claims)) throw invalid();
   if (claims.exp * 1000 <= now)
-    throw MicroError.unauthorized("auth", "the token has expired. Sign in again with: micro login");
+    throw MicroError.unauthorized(
+      "auth",
+      `the token of ${describe(accountOf(claims))} has expired. Sign in again with: micro login`,
+    );
   return { ...claims, scopes: claims.scopes ?? [], metadata: claims.metadata ?? {} };
 }
 

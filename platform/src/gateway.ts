@@ -5,6 +5,7 @@ import type { RoutingView } from "@microts/blocks/registry";
 import { coreServices, defaultNamespace, type Log } from "@microts/core";
 import type { CallOptions, RpcClient } from "@microts/core/rpc";
 import { explainBind } from "./port-owner.ts";
+import { refusals } from "./refusals.ts";
 import type { Settings } from "./settings.ts";
 
 /** How long running calls may take to finish when the platform stops. */
@@ -45,6 +46,7 @@ export async function openGateway(
     // As at the proxy: the platform's own services check their callers themselves.
     authorize: (account, namespace, resource) =>
       coreServices.has(resource.name) ? undefined : auth.authorize(account, namespace, resource),
+    refused: refusals(log),
     blocked: (id, namespace) => blockList.isBlocked(id, namespace),
     call: (namespace, service, endpoint, request, scope) =>
       rpc.unary(service, endpoint, request, optionsOf(namespace, service, scope)),

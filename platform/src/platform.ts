@@ -30,6 +30,7 @@ import { graceMs, openGateway } from "./gateway.ts";
 import { LocalAdmin } from "./local-admin.ts";
 import { explainBind } from "./port-owner.ts";
 import { type Drivers, openEmbedded } from "./profiles.ts";
+import { refusals } from "./refusals.ts";
 import { RegistryRouter } from "./router.ts";
 import { runtimeOptions } from "./runtime-options.ts";
 import type { Settings } from "./settings.ts";
@@ -78,6 +79,7 @@ export async function startPlatform(settings: Settings, log: Log = silent): Prom
       account: (authorization) => auth.verify(authorization),
       authorize: (account, namespace, service, endpoint) =>
         auth.authorize(account, namespace, { type: "service", name: service, endpoint }),
+      refused: refusals(log),
     }),
   );
   const rpc = new RpcClient({ resolve: () => ports.network.address, connections });

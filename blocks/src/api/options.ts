@@ -52,6 +52,8 @@ export interface GatewayOptions {
     request: Uint8Array,
     scope: CallScope,
   ): AsyncIterable<Uint8Array>;
+  /** Told of a caller who isn't let in before any rule is asked: its token proves nobody, or somebody of another namespace. */
+  refused?(service: string, endpoint: string, reason: unknown): void;
   /** Whether the account is on the block list; from memory. */
   blocked?(accountId: string, namespace: string): boolean;
 

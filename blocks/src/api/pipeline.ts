@@ -50,9 +50,15 @@ export class Pipeline {
     const path = pathOf(exchange);
     const known = this.#resolver.known(path);
     const target = known ?? this.#resolver.resolve(path);
-    const authorization = this.#authorization(exchange);
-    const found = authorization === undefined ? undefined : this.#options.account(authorization);
-    const caller = this.#caller(exchange, authorization, found instanceof Promise ? await found : found);
+    let caller: Caller;
+    try {
+      const authorization = this.#authorization(exchange);
+      const found = authorization === undefined ? undefined : this.#options.account(authorization);
+      caller = this.#caller(exchange, authorization, found instanceof Promise ? await found : found);
+    } catch (error) {
+      this.#options.refused?.(target.service, target.endpoint, error);
+      throw error;
+    }
     const allowed = this.#options.authorize(caller.account, caller.namespace, target.resource);
     if (allowed !== undefined) await allowed;
     const service = this.#options.resolveService(caller.namespace, target.service);

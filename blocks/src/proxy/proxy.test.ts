@@ -34,6 +34,7 @@ async function start() {
   const [one, two, acme] = nodes.map(({ address }) => address);
   const where: Record<string, (string | undefined)[]> = { "micro greeter": [one, two], "acme greeter": [acme] };
   const connections = stack.use(new Connections());
+  const refusals: string[] = [];
   const listener = await listen(
     proxyHandler({
       router: {
@@ -58,6 +59,7 @@ async function start() {
         if (account === jane)
           throw MicroError.forbidden(service, `Forbidden call made to ${service}:${endpoint} by ${account.id}`);
       },
+      refused: (service, endpoint, reason) => void refusals.push(`${service} ${endpoint}: ${reason}`),
     }),
     { address: "127.0.0.1:0" },
   );
@@ -66,7 +68,7 @@ async function start() {
   const call = (service: string, endpoint: string, metadata: Record<string, string> = {}) =>
     rpc.callJson(service, endpoint, {}, { metadata }) as Promise<Record<string, unknown>>;
   const running = stack.move();
-  return { call, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return { call, refusals, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
 describe("the proxy", () => {
@@ -105,6 +107,17 @@ describe("the proxy", () => {
     await using proxy = await start();
     await rejects(proxy.call("greeter", "Greeter.Call", { authorization: "Bearer forged" }), { code: 401 });
     await rejects(proxy.call("store", "Store.Read", { authorization: "Bearer forged" }), { code: 401 });
+  });
+
+  it("tells of whom the platform's own services didn't get to see", async () => {
+    await using proxy = await start();
+    for (const service of ["greeter", "store"]) {
+      await rejects(proxy.call(service, "Store.Read", { authorization: "Bearer forged" }));
+      await rejects(proxy.call(service, "Store.Read", { authorization: "Bearer boss", "micro-namespace": "micro" }));
+    }
+    equal(proxy.refusals.length, 2);
+    match(proxy.refusals[0] ?? "", /^store Store\.Read: .*invalid token/);
+    match(proxy.refusals[1] ?? "", /^store Store\.Read: .*user "boss" of "acme", which isn't a member/);
   });
 
   it("asks the rules", async () => {

@@ -31,6 +31,8 @@ export interface ProxyOptions {
   account(authorization: string | undefined): Account | undefined | Promise<Account | undefined>;
   /** Throws 401 or 403 when the namespace's rules don't let the account call the endpoint. */
   authorize(account: Account | undefined, namespace: string, service: string, endpoint: string): void | Promise<void>;
+  /** Told of a caller that a service of the platform doesn't get to see: its token proves nobody, or somebody of another namespace. */
+  refused(service: string, endpoint: string, reason: unknown): void;
 }
 
 const proxyId = "go.micro.proxy";
@@ -44,9 +46,16 @@ export function proxyHandler(options: ProxyOptions): CallHandler {
     const { service, endpoint } = parsePath(call.path);
     if (service === "")
       throw MicroError.badRequest(proxyId, `service name is blank: expected /service.Handler/Method, got ${call.path}`);
-    const account = await options.account(call.metadatum(authorizationKey));
-    const namespace = namespaceOf(call, account, service, endpoint);
     const methods = options.local.get(service);
+    let account: Account | undefined;
+    let namespace: string;
+    try {
+      account = await options.account(call.metadatum(authorizationKey));
+      namespace = namespaceOf(call, account, service, endpoint);
+    } catch (error) {
+      if (methods !== undefined) options.refused(service, endpoint, error);
+      throw error;
+    }
     if (methods !== undefined) {
       return serveMethod(call, findMethod(methods, service, endpoint), { service, account, namespace });
     }

@@ -54,6 +54,7 @@ async function serveProxy(address: string): Promise<Server> {
     connections,
     account: async () => undefined,
     authorize: async () => {},
+    refused: () => {},
   });
   const listener = opened.use(await listen(handler, { address: "127.0.0.1:0" }));
   const all = opened.move();

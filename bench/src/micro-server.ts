@@ -18,8 +18,8 @@ export class MicroServer implements AsyncDisposable {
   readonly #home: string;
   #addresses: { readonly api: string; readonly proxy: string } | undefined;
 
-  /** Starts it. The home keeps its data for the next start. */
-  constructor(bench: Bench, name: string, home: string, isProfiled = false) {
+  /** Starts it, with `more` in its environment. The home keeps its data for the next start. */
+  constructor(bench: Bench, name: string, home: string, isProfiled = false, more: NodeJS.ProcessEnv = {}) {
     this.#home = home;
     const free = "127.0.0.1:0";
     const { PATH } = process.env;
@@ -31,7 +31,7 @@ export class MicroServer implements AsyncDisposable {
       MICRO_NETWORK_ADDRESS: free,
       MICRO_LOG_LEVEL: "debug",
     };
-    const env = { ...this.#env, ...settings };
+    const env = { ...this.#env, ...settings, ...more };
     this.process = bench.start(name, launcher, ["server", "--output=json"], { env, isProfiled });
   }
 
@@ -78,15 +78,22 @@ export class MicroServer implements AsyncDisposable {
   }
 }
 
-/** Starts it and resolves when it is ready. Its data directory can be filled before. */
+export interface MicroServerOptions {
+  /** Fills its data directory before it starts. */
+  readonly fill?: (dataDir: string) => Promise<void>;
+  /** Added to its environment. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Starts it and resolves when it is ready. */
 export async function startMicroServer(
   bench: Bench,
   name: string,
-  fill?: (dataDir: string) => Promise<void>,
+  { fill, env }: MicroServerOptions = {},
 ): Promise<MicroServer> {
   const home = await bench.newFolder(`home-${name}`);
   await fill?.(join(home, "server"));
-  const server = new MicroServer(bench, name, home, true);
+  const server = new MicroServer(bench, name, home, true, env);
   await server.ready();
   return server;
 }

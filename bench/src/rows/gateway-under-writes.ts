@@ -3,35 +3,50 @@ import { HttpConnection, httpRequest } from "../http-connection.ts";
 import { openLoop } from "../load.ts";
 import { type MicroServer, startMicroServer } from "../micro-server.ts";
 import { storeWritersFile } from "../peers/store-writers.ts";
-import type { Measure, Row } from "../row.ts";
+import type { Measure, Row, Skipped } from "../row.ts";
+import { slowDisk } from "../slow-disk.ts";
 
 /** Calls a second: few enough for an idle server to answer each before the next, so that what is timed is a call and not a queue of them. */
 const rate = 500;
 const connections = 64;
 
+/** As of a hard disk, or of a small volume over a network: long enough that the disk, not two processors, is what 64 writers use up. */
+const slowMs = 5;
+
 /** What callers of a service that has nothing to do with the store see of those who write to it. */
-export const gatewayUnderWrites: Row = {
-  name: "gateway-under-writes",
-  title: `Gateway, GET with query, ${rate} calls a second whatever the answers take: 99th percentile of the latency`,
-  unit: "ms",
-  contenders: {
-    writing: "micro server while 64 writers write 200 B each again and again through its proxy",
-    elsewhere: "the same server while the 64 write to another one: what sharing processors and disk with it costs",
-    idle: "the same server, nobody writes",
-  },
-  bars: [{ text: "≤ 2× idle", of: "writing", against: "idle", atMost: 2 }],
-  profiled: ["server"],
-  async open(bench) {
-    const server = await startMicroServer(bench, "writing");
-    await server.deployHelloworld();
-    const idle = await timedCalls(bench, server);
-    return {
-      writing: await beside(bench, server, idle),
-      elsewhere: await beside(bench, await startMicroServer(bench, "elsewhere"), idle),
-      idle,
-    };
-  },
-};
+export const gatewayUnderWrites: readonly Row[] = [
+  rowOf("gateway-under-writes", "on this machine's disk", async () => ({})),
+  rowOf("gateway-under-slow-writes", `on a disk whose every sync takes ${slowMs} ms longer`, (bench) =>
+    slowDisk(bench, slowMs),
+  ),
+];
+
+function rowOf(name: string, where: string, disk: (bench: Bench) => Promise<NodeJS.ProcessEnv | Skipped>): Row {
+  return {
+    name,
+    title: `Gateway, GET with query, ${rate} calls a second whatever the answers take, ${where}: 99th percentile of the latency`,
+    unit: "ms",
+    contenders: {
+      writing: "micro server while 64 writers write 200 B each again and again through its proxy",
+      elsewhere: "the same server while the 64 write to another one: what sharing processors and disk with it costs",
+      idle: "the same server, nobody writes",
+    },
+    bars: [{ text: "≤ 2× idle", of: "writing", against: "idle", atMost: 2 }],
+    profiled: ["server"],
+    async open(bench) {
+      const env = await disk(bench);
+      if ("skipped" in env) return { writing: env as Skipped, elsewhere: env as Skipped, idle: env as Skipped };
+      const server = await startMicroServer(bench, "writing", { env });
+      await server.deployHelloworld();
+      const idle = await timedCalls(bench, server);
+      return {
+        writing: await beside(bench, server, idle),
+        elsewhere: await beside(bench, await startMicroServer(bench, "elsewhere", { env }), idle),
+        idle,
+      };
+    },
+  };
+}
 
 /** The same, while a process writes to a server. */
 async function beside(bench: Bench, server: MicroServer, measure: Measure): Promise<Measure> {

@@ -142,7 +142,7 @@ async function both(
 ): Promise<Record<string, Measure>> {
   const measures: Record<string, Measure> = {};
   for (const [name, count] of Object.entries(sizes)) {
-    const server = await startMicroServer(bench, name, (folder) => fill(folder, count));
+    const server = await startMicroServer(bench, name, { fill: (folder) => fill(folder, count) });
     const authorization = await server.authorization();
     const { proxy } = server.addresses;
     const rpc = bench.use(new RpcClient({ resolve: () => proxy, metadata: () => ({ authorization }) }));

@@ -19,7 +19,7 @@ export const rows: readonly Row[] = [
   ...many,
   proxy,
   ...gateway,
-  gatewayUnderWrites,
+  ...gatewayUnderWrites,
   ...store,
   ...events,
   ...growth,

@@ -1,6 +1,7 @@
 import { type LogLevel, lineLog } from "@microts/core";
 import type { Platform } from "@microts/platform";
 import type { Context } from "./context.ts";
+import { keepMemoryOutOfCoreDumps } from "./core-dump.ts";
 import type { Flags, Values } from "./flags.ts";
 
 /** What `micro server` can be told; the settings themselves read the environment, and name it in their errors. */
@@ -21,6 +22,7 @@ export async function startServer(
   context: Context,
   level?: LogLevel,
 ): Promise<Platform> {
+  keepMemoryOutOfCoreDumps();
   const { parseSettings, secretSettings, startPlatform } = await import("@microts/platform");
   const settings = parseSettings({ ...(level !== undefined && { MICRO_LOG_LEVEL: level }), ...context.env }, flags);
   // Read once: what this process starts from here on (compilers too, which take all of the environment) must not inherit them.

@@ -41,16 +41,16 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Starts a server that says where it listens through `announce` and resolves with what it said. */
-  async serve(name: string, file: string, args: readonly string[] = []): Promise<Announcement> {
-    const server = this.start(name, file, args);
+  async serve(name: string, file: string, args: readonly string[] = [], options?: StartOptions): Promise<Announcement> {
+    const server = this.start(name, file, args, options);
     return (await server.message()) as Announcement;
   }
 
   /** Starts a Node.js file that runs until the bench is over. */
   start(name: string, file: string, args: readonly string[], options: StartOptions = {}): ServerProcess {
-    const { env = process.env, isProfiled = true } = options;
+    const { env = process.env, isProfiled = true, network } = options;
     const log = join(this.folder, `${name}.log`);
-    const server = this.use(new ServerProcess(file, args, { env, isProfiled, log }));
+    const server = this.use(new ServerProcess(file, args, { env, isProfiled, log, network }));
     this.#servers.set(name, server);
     return server;
   }
@@ -65,6 +65,8 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Whether the profiler is loaded into it, which takes part in its start and memory. Default true. */
   readonly isProfiled?: boolean;
+  /** The network namespace that it runs in, as a file of /proc. Default: the one of the bench. */
+  readonly network?: string;
 }
 
 /** What a server tells the load process. */

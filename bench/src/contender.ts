@@ -19,7 +19,8 @@ const bench = await Bench.open(stopping.signal);
 const over = Promise.withResolvers<void>();
 stopping.signal.addEventListener("abort", () => over.resolve());
 try {
-  const measure = (await row.open(bench))[name];
+  const alone = row.separate?.[name];
+  const measure = alone === undefined ? (await row.open(bench))[name] : await alone(bench);
   if (measure === undefined) throw new Error(`no contender ${name}`);
   if (isSkipped(measure)) say(measure);
   else {

@@ -15,7 +15,9 @@ export async function openContenders(row: Row, signal: AbortSignal, stack: Async
     }
   } else {
     const bench = stack.use(await Bench.open(signal));
-    for (const [name, measure] of Object.entries(await row.open(bench)))
+    const measures = { ...(await row.open(bench)) };
+    for (const [name, open] of Object.entries(row.separate ?? {})) measures[name] = await open(bench);
+    for (const [name, measure] of Object.entries(measures))
       opened.set(name, isSkipped(measure) ? measure : contenderOf(bench, row, name, measure));
   }
   return opened;

@@ -5,32 +5,57 @@ import type { Sample } from "./row.ts";
 /** No load makes more calls than this, however fast the server. */
 const maxCalls = 5_000_000;
 
+export interface ClosedLoopOptions {
+  readonly inFlight: number;
+  readonly ms: number;
+  readonly signal: AbortSignal;
+  /**
+   * Counts calls that fail instead of ending with the first: the rate is then that of the answered ones, up to the last of them, so that waiting
+   * for calls that time out isn't held against the others. Default false.
+   */
+  readonly mayFail?: boolean;
+}
+
 /**
  * Calls again and again from `inFlight` slots, each waiting for its answer before the next call, for `ms` milliseconds. Ends early when the
  * signal aborts, and with the error of the first call that fails.
  */
 export async function closedLoop(
   call: (slot: number) => Promise<void>,
-  { inFlight, ms, signal }: { inFlight: number; ms: number; signal: AbortSignal },
+  { inFlight, ms, signal, mayFail = false }: ClosedLoopOptions,
 ): Promise<Sample> {
   const latencies = createHistogram();
   const startedMs = performance.now();
   const endMs = startedMs + ms;
   let calls = 0;
+  let lastMs = startedMs;
+  const failures: unknown[] = [];
   const slots = Array.from({ length: inFlight }, async (_, slot) => {
     let beganMs = performance.now();
     while (beganMs < endMs && calls < maxCalls && !signal.aborted) {
-      await call(slot);
-      calls++;
-      const nowMs = performance.now();
-      latencies.record(Math.max(1, Math.round((nowMs - beganMs) * 1000)));
-      beganMs = nowMs;
+      try {
+        await call(slot);
+        lastMs = performance.now();
+        calls++;
+        latencies.record(Math.max(1, Math.round((lastMs - beganMs) * 1000)));
+      } catch (error) {
+        if (!mayFail) throw error;
+        failures.push(error);
+      }
+      beganMs = performance.now();
     }
   });
   await Promise.all(slots);
   signal.throwIfAborted();
-  const value = calls / ((performance.now() - startedMs) / 1000);
-  return { value, p50Ms: latencies.percentile(50) / 1000, p99Ms: latencies.percentile(99) / 1000 };
+  if (calls === 0 && failures.length > 0) throw failures[0];
+  const value = calls / ((lastMs - startedMs) / 1000);
+  const failedShare = failures.length / (calls + failures.length);
+  return {
+    value,
+    p50Ms: latencies.percentile(50) / 1000,
+    p99Ms: latencies.percentile(99) / 1000,
+    ...(mayFail && { failedShare }),
+  };
 }
 
 /**

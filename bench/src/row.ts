@@ -8,6 +8,8 @@ export interface Sample {
   /** Latency of single calls, in milliseconds, where calls were timed. */
   readonly p50Ms?: number;
   readonly p99Ms?: number;
+  /** How many of all calls failed, from 0 to 1, where a contender is allowed to fail some. */
+  readonly failedShare?: number;
 }
 
 /** Measures for about `ms` milliseconds, or once where one measurement is what it is. Rejects when an answer was wrong. */
@@ -47,8 +49,13 @@ export interface Row {
   readonly isApart?: boolean;
   /** Which of our processes are worth a profile. */
   readonly profiled: readonly ("client" | "server")[];
-  /** Starts everything and checks one answer of each contender. Every contender gets its measure, or the reason for which it is left out. */
+  /**
+   * Starts everything but what is `separate`, and checks one answer of each contender. Every contender gets its measure, or the reason for which
+   * it is left out.
+   */
   open(bench: Bench): Promise<Readonly<Record<string, Measure | Skipped>>>;
+  /** Contenders that start alone, each only where it is measured itself: those that take long to start, or much of the machine while they run. */
+  readonly separate?: Readonly<Record<string, (bench: Bench) => Promise<Measure | Skipped>>>;
 }
 
 /** Why a contender isn't measured on this machine. */

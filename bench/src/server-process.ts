@@ -1,4 +1,4 @@
-import { type ChildProcess, fork, type StdioOptions } from "node:child_process";
+import { type ChildProcess, type ForkOptions, fork, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -11,6 +11,8 @@ export interface ServerProcessOptions {
   readonly isProfiled: boolean;
   /** The file that gets its standard error. */
   readonly log: string;
+  /** The network namespace that it runs in, as a file of /proc. Default: the one of the bench. */
+  readonly network?: string | undefined;
 }
 
 const graceMs = 10_000;
@@ -29,12 +31,13 @@ export class ServerProcess implements AsyncDisposable {
   readonly #log: string;
   #output = "";
 
-  constructor(file: string, args: readonly string[], { env, isProfiled, log }: ServerProcessOptions) {
+  constructor(file: string, args: readonly string[], { env, isProfiled, log, network }: ServerProcessOptions) {
     this.#words = [file, ...args].join(" ");
     this.#log = log;
     const logFile = openSync(log, "a");
     const stdio = ["ignore", "pipe", logFile, "ipc"] satisfies StdioOptions;
-    this.#process = fork(file, args, { env, execArgv: isProfiled ? ["--import", profiler] : [], stdio });
+    const nodeArgs = isProfiled ? ["--import", profiler] : [];
+    this.#process = fork(file, args, { env, stdio, ...commandOf(nodeArgs, network) });
     closeSync(logFile);
     const atExit = () => this.#process.kill("SIGKILL");
     process.once("exit", atExit);
@@ -115,4 +118,13 @@ export class ServerProcess implements AsyncDisposable {
     });
     return Promise.race([happening, ended]);
   }
+}
+
+function commandOf(
+  nodeArgs: readonly string[],
+  network: string | undefined,
+): Pick<ForkOptions, "execPath" | "execArgv"> {
+  if (network === undefined) return { execArgv: [...nodeArgs] };
+  // nsenter becomes Node.js: it is the same process, with the same channel.
+  return { execPath: "nsenter", execArgv: [`--net=${network}`, process.execPath, ...nodeArgs] };
 }

@@ -21,12 +21,14 @@ export function renderRow(result: Result): string {
 function contenders({ row, samples, skipped }: Result): string {
   const [ours = "", ...rest] = Object.keys(row.contenders);
   const isTimed = [...samples.values()].some((each) => each.some(({ p50Ms }) => p50Ms !== undefined));
+  const mayFail = [...samples.values()].some((each) => each.some(({ failedShare }) => failedShare !== undefined));
   const head = [
     "contender",
     `median ${row.unit}`,
     "lowest–highest",
     `${ours} ÷ it`,
     ...(isTimed ? ["p50 ms", "p99 ms"] : []),
+    ...(mayFail ? ["failed calls"] : []),
   ];
   const lines = [ours, ...rest].map((name) => {
     const label = `**${name}**: ${row.contenders[name]}`;
@@ -40,6 +42,7 @@ function contenders({ row, samples, skipped }: Result): string {
       `${round(Math.min(...values))}–${round(Math.max(...values))}`,
       name === ours || ratios.length === 0 ? "" : `${median(ratios).toFixed(2)}×`,
       ...(isTimed ? [latency(taken, "p50Ms"), latency(taken, "p99Ms")] : []),
+      ...(mayFail ? [failures(taken)] : []),
     ];
   });
   const rule = head.map((_, column) => (column === 0 ? "---" : "---:"));
@@ -112,6 +115,13 @@ function ratiosOf(samples: Result["samples"], name: string, other: string): numb
 function latency(samples: readonly Sample[], key: "p50Ms" | "p99Ms"): string {
   const values = samples.map((sample) => sample[key]).filter((value) => value !== undefined);
   return values.length === 0 ? "" : median(values).toFixed(2);
+}
+
+/** The mean of all rounds: a median would hide what fails in a few of them. */
+function failures(samples: readonly Sample[]): string {
+  const shares = samples.map(({ failedShare }) => failedShare).filter((share) => share !== undefined);
+  if (shares.length === 0) return "";
+  return `${((100 * shares.reduce((sum, share) => sum + share, 0)) / shares.length).toFixed(1)} %`;
 }
 
 function round(value: number): string {

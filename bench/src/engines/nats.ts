@@ -1,10 +1,10 @@
 import { writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { type JetStreamClient, jetstream, jetstreamManager, RetentionPolicy, StorageType } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import type { Bench } from "../bench.ts";
 import { freePort, startEngine } from "./process.ts";
+import { refereePath } from "./referee.ts";
 
 export interface Nats {
   readonly connection: NatsConnection;
@@ -12,7 +12,6 @@ export interface Nats {
 }
 
 export const subject = "events";
-const cache = process.env["MICRO_REFEREES"] ?? join(homedir(), ".cache", "micro-referees");
 
 /**
  * NATS with JetStream on disk and one stream, with its own client. As it comes it answers a publish before the message is on disk;
@@ -26,7 +25,7 @@ export async function startNats(bench: Bench, name: string, isSynced: boolean): 
   await writeFile(config, `listen: 127.0.0.1:${port}\njetstream { store_dir: "${folder}" ${sync} }\n`);
   const options = { port, folder };
   const isStarted =
-    (await startEngine(bench, join(cache, "bin", "nats-server"), ["-c", config], options)) ||
+    (await startEngine(bench, refereePath("nats-server"), ["-c", config], options)) ||
     (await startEngine(bench, "nats-server", ["-c", config], options));
   if (!isStarted) return undefined;
   const connection = await connect({ servers: `127.0.0.1:${port}` });

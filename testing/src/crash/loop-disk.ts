@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -81,13 +81,21 @@ export class LoopDisk implements AsyncDisposable {
   async restore(): Promise<void> {
     await until(
       () =>
-        run("umount", [this.path]).then(
-          () => "gone",
+        this.#mountedAnew().then(
+          () => "alive",
           (error: Error) => error.message,
         ),
-      (outcome) => outcome === "gone",
+      (outcome) => outcome === "alive",
     );
+  }
+
+  async #mountedAnew(): Promise<void> {
+    await run("umount", [this.path]);
     await run("mount", ["-o", "loop", this.#image, this.path]);
+    // A process with mounts of its own, as a sandbox has, may hold the one that was cut off: then it is that one which is mounted again.
+    const probe = join(this.path, "mounted");
+    await writeFile(probe, "");
+    await rm(probe);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

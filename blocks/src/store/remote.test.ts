@@ -17,7 +17,7 @@ describe("RemoteStore", () => {
   };
 
   storeConformance(it, { expiryGrainMs: 20, open });
-  storeModel(it, { open, sequences: process.env["MICRO_NIGHTLY"] === undefined ? 100 : 1_000 });
+  storeModel(it, { open, sequences: process.env["MICRO_NIGHTLY"] === undefined ? 100 : 10_000 });
 });
 
 describe("RemoteBlobs", () => {

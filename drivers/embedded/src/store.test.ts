@@ -48,7 +48,7 @@ describe("EmbeddedStore on disk", () => {
   };
 
   storeConformance(it, { open });
-  storeModel(it, { open, sequences: isNightly ? 1_000 : 100 });
+  storeModel(it, { open, sequences: isNightly ? 10_000 : 100 });
 
   it("has everything again after it was closed and opened", async () => {
     await withDirectory(async (dataDir) => {

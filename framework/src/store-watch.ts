@@ -32,8 +32,10 @@ export async function followStore<T>(
     return source;
   };
   const events = async function* () {
-    for await (const { key, revision: at, record } of resubscribed(open, signal)) {
-      seen = at;
+    for await (const event of resubscribed(open, signal)) {
+      seen = event.revision;
+      if (event.key === undefined) continue;
+      const { key, revision: at, record } = event;
       try {
         yield { key, revision: at, entry: record && entryOf<T>(record) };
       } catch (error) {

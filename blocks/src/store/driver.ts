@@ -56,8 +56,14 @@ export interface StoreEvent {
   readonly record: StoredRecord | undefined;
 }
 
-/** Changes in the order of their revisions, each once. */
-export interface StoreWatch extends AsyncIterable<StoreEvent> {
+/** How far a watch has come while there was nothing to tell: nothing it would tell lies up to here. */
+export interface StoreMark {
+  readonly key: undefined;
+  readonly revision: number;
+}
+
+/** Changes in the order of their revisions, each once; between them marks, from where a watch may go on as well. */
+export interface StoreWatch extends AsyncIterable<StoreEvent | StoreMark> {
   /** The newest revision of the store when the watch began. */
   readonly revision: number;
 }
@@ -96,7 +102,7 @@ export interface StoreDriver extends AsyncDisposable {
   /**
    * Changes of a table under keys that begin with `prefix`, until the signal aborts: those after the revision `after`, or else those committed once it
    * has resolved. A record that expires is told as gone, sooner or later; until then nothing more may be told of it. Rejects with 412, or ends with it, when
-   * some of the changes after the revision are known no longer.
+   * some of the changes after the revision are known no longer; who has nothing to be told for long gets a mark before that.
    */
   watch(table: StoreTable, prefix: string, after: number | undefined, signal: AbortSignal): Promise<StoreWatch>;
 

@@ -17,6 +17,7 @@ export {
   type StoreDriver,
   type StoredRecord,
   type StoreEvent,
+  type StoreMark,
   type StoreMatch,
   type StoreQuery,
   type StoreRecord,

@@ -6,6 +6,7 @@ import type {
   StoreDriver,
   StoredRecord,
   StoreEvent,
+  StoreMark,
   StoreMatch,
   StoreQuery,
   StoreRecord,
@@ -103,9 +104,10 @@ export class RemoteStore implements StoreDriver {
 async function* eventsOf(
   replies: AsyncIterable<WatchResponse>,
   signal: AbortSignal,
-): AsyncGenerator<StoreEvent, void, undefined> {
+): AsyncGenerator<StoreEvent | StoreMark, void, undefined> {
   try {
-    for await (const { events } of replies) {
+    for await (const { events, revision } of replies) {
+      if (events.length === 0) yield { key: undefined, revision: Number(revision) };
       for (const { entry, gone } of events) {
         if (entry === undefined) continue;
         const record = recordOfFields(entry);

@@ -113,7 +113,12 @@ async function* parts(snapshot: AsyncIterable<readonly StoredRecord[]>) {
 
 async function* news(watch: StoreWatch) {
   yield { revision: BigInt(watch.revision) };
-  for await (const { key, revision, record } of watch) {
+  for await (const event of watch) {
+    if (event.key === undefined) {
+      yield { revision: BigInt(event.revision) };
+      continue;
+    }
+    const { key, revision, record } = event;
     const gone = record === undefined;
     const entry = gone ? { ...bare, key: bytesOfKey(key), revision: BigInt(revision) } : fieldsOfRecord(record);
     yield { events: [{ entry, gone }] };

@@ -1,4 +1,4 @@
-import type { StoreEvent, StoreTable, StoreWatch } from "@microts/blocks/store";
+import type { StoreEvent, StoreMark, StoreTable, StoreWatch } from "@microts/blocks/store";
 import { MicroError } from "@microts/core";
 import type { EmbeddedDatabase, Row } from "./sqlite/index.ts";
 import { newsOf, revisionSql } from "./store-queries.ts";
@@ -10,6 +10,10 @@ export type Tell = (tableId: number, row: Row) => StoreEvent;
 interface Watcher {
   /** The first revision it may not have seen; undefined when it has seen all. */
   news: number | undefined;
+  /** It has seen all up to this revision. */
+  seen: number;
+  /** What it is to be told that it has seen, once it has. */
+  mark: number;
   wake: () => void;
 }
 
@@ -19,6 +23,8 @@ export class StoreWatchers {
   readonly #tables: StoreTables;
   readonly #tell: Tell;
   readonly #watchers = new Map<string, Set<Watcher>>();
+  #newest = 0;
+  #newestBefore = 0;
 
   constructor(database: EmbeddedDatabase, tables: StoreTables, tell: Tell) {
     this.#database = database;
@@ -28,6 +34,7 @@ export class StoreWatchers {
 
   /** Changes from this revision on were made to a table; to any table when none is named. */
   changed(revision: number, table?: StoreTable): void {
+    this.#newest = Math.max(this.#newest, revision);
     const told = table === undefined ? [...this.#watchers.values()] : [this.#watchers.get(nameOf(table)) ?? []];
     for (const watchers of told) {
       for (const watcher of watchers) {
@@ -37,10 +44,26 @@ export class StoreWatchers {
     }
   }
 
+  /**
+   * Tells those who have had nothing to see how far the store has come, so that they can go on from there. That is how far it was at the call before: by now
+   * nobody's changes up to there can still be on their way to here.
+   */
+  mark(): void {
+    const mark = this.#newestBefore;
+    this.#newestBefore = this.#newest;
+    for (const watchers of this.#watchers.values()) {
+      for (const watcher of watchers) {
+        if (watcher.seen >= mark) continue;
+        watcher.mark = mark;
+        watcher.wake();
+      }
+    }
+  }
+
   /** Resolves when nothing that is committed from now on will be missed. */
   async watch(table: StoreTable, prefix: string, after: number | undefined, signal: AbortSignal): Promise<StoreWatch> {
     signal.throwIfAborted();
-    const watcher: Watcher = { news: undefined, wake: () => {} };
+    const watcher: Watcher = { news: undefined, seen: 0, mark: 0, wake: () => {} };
     this.#add(table, watcher);
     // Nobody has to have asked for an event by then.
     signal.addEventListener("abort", () => this.#remove(table, watcher), { once: true });
@@ -51,7 +74,8 @@ export class StoreWatchers {
       if (after !== undefined && after < newest) watcher.news = after + 1;
       checkKept(from, forgotten);
       if (from > newest) throw unknown(`there is no revision ${from} yet, as after a restored backup`);
-      const events = this.#events(table, prefix, from, watcher, signal);
+      watcher.seen = from;
+      const events = this.#events(table, prefix, watcher, signal);
       return { revision: newest, [Symbol.asyncIterator]: () => events };
     } catch (error) {
       this.#remove(table, watcher);
@@ -62,27 +86,26 @@ export class StoreWatchers {
   async *#events(
     table: StoreTable,
     prefix: string,
-    after: number,
     watcher: Watcher,
     signal: AbortSignal,
-  ): AsyncGenerator<StoreEvent, void, undefined> {
-    let seen = after;
+  ): AsyncGenerator<StoreEvent | StoreMark, void, undefined> {
     const wake = () => watcher.wake();
     signal.addEventListener("abort", wake);
     try {
       while (!signal.aborted) {
-        if (watcher.news === undefined) {
-          await new Promise<void>((resolve) => (watcher.wake = resolve));
-          continue;
-        }
-        // Nothing of this table lies between what was seen and the news.
-        seen = Math.max(seen, watcher.news - 1);
-        watcher.news = undefined;
-        for await (const event of this.#read(table, prefix, seen)) {
-          if (signal.aborted) return;
-          seen = event.revision;
-          yield event;
-        }
+        if (watcher.news !== undefined) {
+          // Nothing of this table lies between what was seen and the news.
+          watcher.seen = Math.max(watcher.seen, watcher.news - 1);
+          watcher.news = undefined;
+          for await (const event of this.#read(table, prefix, watcher.seen)) {
+            if (signal.aborted) return;
+            watcher.seen = event.revision;
+            yield event;
+          }
+        } else if (watcher.mark > watcher.seen) {
+          watcher.seen = watcher.mark;
+          yield { key: undefined, revision: watcher.seen };
+        } else await new Promise<void>((resolve) => (watcher.wake = resolve));
       }
     } finally {
       signal.removeEventListener("abort", wake);

@@ -146,6 +146,29 @@ describe("the past", () => {
     assert.equal((await next).value?.key, "other");
   });
 
+  it("goes on for a watcher that had nothing to see for long, from the last mark that it got", async () => {
+    await using store = await openEmbeddedStore({ sweepMs: 1e6, history: { ...limits, keepChanges: 10 } });
+    const quiet = { ...table, table: "quiet" };
+    const watch = await store.watch(quiet, "", undefined, signal);
+    const events = watch[Symbol.asyncIterator]();
+    const first = events.next();
+    const written = await store.write(table, record("a"), signal);
+    // The mark is what was there one time before.
+    for (let sweep = 0; sweep < 12; sweep++) await store.sweep(signal);
+    const { value: mark } = await first;
+    assert.deepEqual(mark, { key: undefined, revision: written });
+    await change(store, 1);
+    await store.sweep(signal);
+    await assert.rejects(store.watch(quiet, "", watch.revision, signal), { code: 412 });
+    const next = events.next();
+    for (let sweep = 0; sweep < 12; sweep++) await store.sweep(signal);
+    const { value: later } = await next;
+    assert.ok(later.revision > mark.revision);
+    const resumed = (await store.watch(quiet, "", later.revision, signal))[Symbol.asyncIterator]();
+    await store.write(quiet, record("new"), signal);
+    assert.equal((await resumed.next()).value?.key, "new");
+  });
+
   it("tells that a record has expired, once it is off the disk", async () => {
     let now = Date.now();
     await using store = await openEmbeddedStore({ sweepMs: 1e6, now: () => now });

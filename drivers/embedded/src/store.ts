@@ -42,6 +42,8 @@ export interface EmbeddedStoreOptions {
 
 /** So many expired records go in one transaction, so that a sweep doesn't hold up writers. */
 const sweepRecords = 500;
+/** Watchers with nothing to see are told how far the store has come at each such sweep: once a minute, by default. */
+const sweepsPerMark = 6;
 const everything = { prefix: "", suffix: "", limit: 0, offset: 0, order: "asc" } as const;
 
 /** Opens the database of `dataDir` (in memory without one) and a store on it that closes it with itself. */
@@ -65,6 +67,7 @@ export class EmbeddedStore implements StoreDriver {
   readonly #timer: NodeJS.Timeout;
   readonly #closing = new AbortController();
   #sweeping: Promise<void> | undefined;
+  #sweeps = 0;
 
   constructor(
     database: EmbeddedDatabase,
@@ -203,6 +206,7 @@ export class EmbeddedStore implements StoreDriver {
       isMore = removed.length === sweepRecords;
     }
     await this.#history.forget(signal);
+    if (++this.#sweeps % sweepsPerMark === 0) this.#watchers.mark();
   }
 
   #sweepInBackground(): void {

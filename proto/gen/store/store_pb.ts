@@ -1224,8 +1224,8 @@ export const Store: GenService<{
     output: typeof CommitResponseSchema;
   },
   /**
-   * Changes in the order of their revisions. The first response has the store's newest revision and no events. 412 when changes asked for are no
-   * longer known.
+   * Changes in the order of their revisions. The first response has the store's newest revision and no events; later ones without events say up to which
+   * revision there was nothing to tell: a watch may go on from there. 412 when changes asked for are no longer known.
    *
    * @generated from rpc store.Store.Watch
    */

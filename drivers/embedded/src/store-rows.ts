@@ -39,9 +39,7 @@ export type StoredContent = Content & Pick<StoredRecord, "revision">;
 
 export function contentOf({ value, metadata }: StoreRecord, expiresAt: number | null): Content {
   const json = Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata);
-  // Between threads a view takes the whole buffer behind it along.
-  const exact = value.byteLength === value.buffer.byteLength ? value : new Uint8Array(value);
-  return { value: exact, metadata: json, expiresAt };
+  return { value, metadata: json, expiresAt };
 }
 
 /** Of everything that the record says, so that a changed bit shows. */

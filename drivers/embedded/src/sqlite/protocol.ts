@@ -18,7 +18,7 @@ export type Row = readonly SqlValue[];
 /** Statements that take effect together or not at all. */
 export type Job = readonly Statement[];
 
-/** A statement as it travels: the number its text was given, and its values. */
+/** A statement as a thread knows it: the number its text was given, and its values. */
 export type NumberedStatement = readonly [id: number, params: readonly SqlValue[]];
 
 /** The text of a statement, told to a thread once. */
@@ -35,7 +35,7 @@ export type Request =
       /** Texts that are new to the thread, numbered on from those it knows; after `forget` from 0. */
       readonly defined: readonly Definition[];
       readonly forget: boolean;
-      readonly jobs: readonly (readonly NumberedStatement[])[];
+      readonly jobs: PackedJobs;
     }
   /** Begins a query, in one state of the database until the thread is closed; its rows come by `next`. */
   | { readonly kind: "scan"; readonly sql: string; readonly params: readonly SqlValue[] }
@@ -55,6 +55,24 @@ export interface Failure {
 /** The rows of each statement of a job, that a condition was not met and nothing done, or what failed. */
 export type Outcome = { readonly rows: Row[][] } | { readonly isUnmet: true } | { readonly failure: Failure };
 
+/** Jobs as they travel; see packed.ts. */
+export interface PackedJobs {
+  /** For each job how many statements it has, then of each its number and how many values it has. */
+  readonly shape: readonly number[];
+  /** Undefined stands for the next of the bytes. */
+  readonly values: readonly (SqlValue | undefined)[];
+  readonly sizes: readonly number[];
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Outcomes as they travel. */
+export interface PackedOutcomes {
+  /** For each outcome that it was unmet or failed, or how many statements it has, then of each how many rows it has, and if any how many columns. */
+  readonly shape: readonly number[];
+  readonly values: readonly SqlValue[];
+  readonly failures: readonly Failure[];
+}
+
 export interface Checkpoint {
   /** Pages in the log, and how many of them are in the file as well. */
   readonly logPages: number;
@@ -64,7 +82,7 @@ export interface Checkpoint {
 }
 
 export type Reply =
-  | { readonly outcomes: readonly Outcome[] }
+  | { readonly outcomes: PackedOutcomes }
   | { readonly rows: Row[]; readonly isLast: boolean }
   | { readonly checkpoint: Checkpoint }
   /** What is wrong with the file, in SQLite's words; empty when nothing is. */

@@ -3,7 +3,8 @@ import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { MicroError } from "@microts/core";
 import { errorOfFailure } from "./failure.ts";
-import type { Definition, Job, NumberedStatement, Opened, Outcome, Reply, Request, ThreadData } from "./protocol.ts";
+import { packJobs, unpackOutcomes } from "./packed.ts";
+import type { Definition, Job, Opened, Outcome, Reply, Request, ThreadData } from "./protocol.ts";
 
 /** So many texts of statements are known to a thread at most. */
 const maxStatements = 1_000;
@@ -52,19 +53,18 @@ export class DatabaseThread {
     const forget = this.#statements > maxStatements;
     if (forget) this.#forget();
     const defined: Definition[] = [];
-    const numbered = jobs.map((job) =>
-      job.map((statement): NumberedStatement => [this.#number(statement, defined), statement.params]),
-    );
-    const reply = await this.ask({ kind, defined, forget, jobs: numbered });
-    return "outcomes" in reply ? reply.outcomes : [];
+    const packed = packJobs(jobs, (statement) => this.#number(statement, defined));
+    const moved = packed.bytes.length > 0 ? [packed.bytes.buffer] : [];
+    const reply = await this.ask({ kind, defined, forget, jobs: packed }, moved);
+    return "outcomes" in reply ? unpackOutcomes(reply.outcomes) : [];
   }
 
   /** Rejects with what failed, or because the thread is gone. */
-  async ask(request: Request): Promise<Exclude<Reply, { failure: unknown }>> {
+  async ask(request: Request, moved: readonly ArrayBuffer[] = []): Promise<Exclude<Reply, { failure: unknown }>> {
     if (this.#ended !== undefined) throw this.#ended;
     const asked = Promise.withResolvers<Reply>();
     if (this.#asked.push(asked) === 1) this.#worker.ref();
-    this.#worker.postMessage(request);
+    this.#worker.postMessage(request, moved);
     const reply = await asked.promise;
     if ("failure" in reply) throw errorOfFailure(reply.failure, this.file);
     return reply;

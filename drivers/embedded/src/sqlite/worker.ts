@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Committer } from "./commit.ts";
 import { Connection, failureOf, Refusal } from "./connection.ts";
 import { damageOfLog } from "./log-file.ts";
+import { packOutcomes, unpackJobs } from "./packed.ts";
 import {
   type Checkpoint,
   logDamaged,
@@ -65,9 +66,11 @@ function openWriter(): void {
 function answer(request: Request): Reply {
   switch (request.kind) {
     case "read":
-    case "write":
+    case "write": {
       connection.define(request.defined, request.forget);
-      return { outcomes: request.kind === "read" ? request.jobs.map(read) : (committer?.run(request.jobs) ?? []) };
+      const jobs = unpackJobs(request.jobs);
+      return { outcomes: packOutcomes(request.kind === "read" ? jobs.map(read) : (committer?.run(jobs) ?? [])) };
+    }
     case "scan":
       connection.scan(request.sql, request.params);
       return { done: true };
@@ -146,17 +149,10 @@ function problemsOf(find: () => string[]): string[] {
 
 function transferable(reply: Reply): ArrayBuffer[] {
   const buffers: ArrayBuffer[] = [];
-  for (const outcome of "outcomes" in reply ? reply.outcomes : []) {
-    if (!("rows" in outcome)) continue;
-    for (const row of outcome.rows.flat()) {
-      for (const value of row) {
-        const isOwned =
-          value instanceof Uint8Array &&
-          value.byteLength >= transferBytes &&
-          value.byteLength === value.buffer.byteLength;
-        if (isOwned) buffers.push(value.buffer as ArrayBuffer);
-      }
-    }
+  for (const value of "outcomes" in reply ? reply.outcomes.values : []) {
+    const isOwned =
+      value instanceof Uint8Array && value.byteLength >= transferBytes && value.byteLength === value.buffer.byteLength;
+    if (isOwned) buffers.push(value.buffer as ArrayBuffer);
   }
   return buffers;
 }

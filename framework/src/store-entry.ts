@@ -5,14 +5,15 @@ import { MicroError } from "@microts/core";
 export interface Entry<T> {
   readonly key: string;
   readonly value: T;
+  readonly metadata: Readonly<Record<string, string>>;
   /** When it goes by itself; undefined for never. */
   readonly expiresAt: Date | undefined;
   /** Given by the change that wrote it; every later change of the store has a higher one. */
   readonly revision: number;
 }
 
-export function entryOf<T>({ key, value, expiresAt, revision }: StoredRecord): Entry<T> {
-  return { key, value: parse<T>(key, value), expiresAt, revision };
+export function entryOf<T>({ key, value, metadata, expiresAt, revision }: StoredRecord): Entry<T> {
+  return { key, value: parse<T>(key, value), metadata, expiresAt, revision };
 }
 
 function parse<T>(key: string, value: Uint8Array): T {

@@ -1,11 +1,15 @@
 export interface RecordOptions {
   /** Default: a table of this service's name. */
   readonly table?: string;
+  /** That of another namespace, for services and accounts that have rights there. Default: the service's own namespace. */
+  readonly database?: string;
 }
 
 export interface UpdateOptions extends RecordOptions {
   /** The record goes by itself after so many milliseconds. Default: as it was, which is never for a new one. */
   readonly ttlMs?: number;
+  /** What is said of the value. Default: as it was. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /** What the record that is there has to be for a change to be made. */
@@ -14,18 +18,21 @@ interface Condition {
   readonly ifRevision?: number;
 }
 
-interface Life {
+/** What a record has besides its value. */
+interface Extras {
   /** The record goes by itself after so many milliseconds. Default: it stays. */
   readonly ttlMs?: number;
+  /** What is said of the value, up to 64 KiB. Default: nothing. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
-export interface WriteOptions extends RecordOptions, Condition, Life {}
+export interface WriteOptions extends RecordOptions, Condition, Extras {}
 
 export interface DeleteOptions extends RecordOptions, Condition {}
 
 /** One of several changes that are made together. */
 export type StoreChange =
-  | ({ /** The key. */ readonly write: string; readonly value: unknown } & Condition & Life)
+  | ({ /** The key. */ readonly write: string; readonly value: unknown } & Condition & Extras)
   | ({ /** The key. */ readonly delete: string } & Condition);
 
 export interface CountOptions extends RecordOptions {

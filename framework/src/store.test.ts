@@ -36,7 +36,8 @@ describe("the store of a service", { timeout: 60_000 }, () => {
 
   it("writes and deletes only what is still as it was read", async () => {
     const created = await store.write("cas/a", { n: 1 }, { ifRevision: 0 });
-    deepEqual(await store.get("cas/a"), { key: "cas/a", value: { n: 1 }, expiresAt: undefined, revision: created });
+    const entry = { key: "cas/a", value: { n: 1 }, metadata: {}, expiresAt: undefined, revision: created };
+    deepEqual(await store.get("cas/a"), entry);
     await conflict(store.write("cas/a", { n: 2 }, { ifRevision: 0 }), /"cas\/a" changed meanwhile/);
     const changed = await store.write("cas/a", { n: 2 }, { ifRevision: created });
     ok(changed > created);
@@ -53,10 +54,11 @@ describe("the store of a service", { timeout: 60_000 }, () => {
     const results = await Promise.all(Array.from({ length: 25 }, add));
     equal(await store.read("count"), 25);
     deepEqual(new Set(results).size, 25);
-    await store.write("lent", 1, { ttlMs: 60_000 });
+    await store.write("lent", 1, { ttlMs: 60_000, metadata: { to: "jane" } });
     equal(await store.update<number>("lent", async (n = 0) => n + 1), 2);
     const left = ((await store.get("lent"))?.expiresAt?.getTime() ?? 0) - Date.now();
     ok(left > 50_000 && left <= 61_000, `${left} ms left`);
+    deepEqual((await store.get("lent"))?.metadata, { to: "jane" });
     await store.update("lent", () => 3, { ttlMs: 600_000 });
     ok(((await store.get("lent"))?.expiresAt?.getTime() ?? 0) - Date.now() > 500_000);
     equal(await store.update("lent", () => undefined), undefined);
@@ -89,9 +91,11 @@ describe("the store of a service", { timeout: 60_000 }, () => {
     await rejects(store.commit([{ delete: "x" }, { delete: "x" }]), { code: 400, message: /twice/ });
     const many = Array.from({ length: 1_001 }, (_, n) => ({ write: `m${n}`, value: n }));
     await rejects(store.commit(many), { code: 413, message: /1001 changes at once; the limit is 1000/ });
-    await store.commit([{ write: "elsewhere", value: 1 }], { table: "other" });
-    equal(await store.read("elsewhere"), undefined);
-    equal(await store.read("elsewhere", { table: "other" }), 1);
+    await store.commit([{ write: "elsewhere", value: 1, metadata: { of: "x" } }], { table: "other", database: "acme" });
+    for (const place of [{}, { table: "other" }, { database: "acme" }])
+      equal(await store.read("elsewhere", place), undefined);
+    const [there] = await store.list({ table: "other", database: "acme" });
+    deepEqual([there?.value, there?.metadata], [1, { of: "x" }]);
   });
 
   it("is watched by prefix, in order, from now on or after a revision", async () => {

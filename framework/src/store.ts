@@ -63,7 +63,7 @@ export const store = {
 
   /**
    * Changes a value to what `change` makes of the one that is there (undefined for none), and again when somebody else has changed it meanwhile, so
-   * that no change is lost; undefined deletes it. Resolves with the new value. Without `ttlMs` the record keeps its expiry.
+   * that no change is lost; undefined deletes it. Resolves with the new value. The record keeps its expiry and metadata unless told others.
    */
   async update<T>(
     key: string,
@@ -76,8 +76,8 @@ export const store = {
       const ifRevision = entry?.revision ?? 0;
       try {
         if (value !== undefined) {
-          const kept = options.ttlMs === undefined && { expiresAt: entry?.expiresAt };
-          await open().writeJson(key, value, { ...options, ...kept, ifRevision, ...signal() });
+          const kept = entry && { expiresAt: entry.expiresAt, metadata: entry.metadata };
+          await open().writeJson(key, value, { ...kept, ...options, ifRevision, ...signal() });
         } else if (entry !== undefined) await store.delete(key, { ...options, ifRevision });
         return value;
       } catch (error) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { MicroError } from "@microts/core";
@@ -115,6 +115,12 @@ describe("a store on a full disk", { skip }, () => {
       for (const key of written) if (key.startsWith("k")) await store.delete(table, key, signal);
       await write("and again");
     }
+    const fillUp = async () => {
+      for (;;) await appendFile(ballast, Buffer.alloc(1_024));
+    };
+    await assert.rejects(fillUp(), { code: "ENOSPC" });
+    await assert.rejects(openEmbeddedStore({ dataDir }), refusal(507, /^the disk with .* is full/));
+    await rm(ballast);
     await using store = await openEmbeddedStore({ dataDir });
     const left = [...written].filter((key) => !key.startsWith("k")).toSorted();
     assert.deepEqual((await store.keys(table, all, signal)).toSorted(), left);

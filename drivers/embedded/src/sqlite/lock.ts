@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { MicroError } from "@microts/core";
+import { primary } from "./result-codes.ts";
 
 /**
  * Takes a data directory for this process until disposed; a directory that isn't there is made. Throws 409 naming the directory and the
@@ -17,7 +18,12 @@ export function lockDataDirectory(directory: string): Disposable {
   const pidFile = join(directory, "lock.pid");
   const lock = take(directory, pidFile);
   // Beside the lock, not in it: reading the locked file from this process would release the lock (fcntl(2), "record locks").
-  writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
+  try {
+    writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
+  } catch (error) {
+    lock.close();
+    throw unusable(directory, error);
+  }
   return { [Symbol.dispose]: () => lock.close() };
 }
 
@@ -29,8 +35,7 @@ function take(directory: string, pidFile: string): DatabaseSync {
     return lock;
   } catch (error) {
     lock?.close();
-    const busy = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
-    if (busy !== 5) throw unusable(directory, error);
+    if (resultOf(error) !== primary.busy) throw unusable(directory, error);
     const owner = `the data directory ${directory} is in use by another micro server (pid ${pidIn(pidFile)})`;
     throw new MicroError(409, "micro", `${owner}. Stop that one first, or give this one its own with MICRO_DATA_DIR`, {
       cause: error,
@@ -38,7 +43,16 @@ function take(directory: string, pidFile: string): DatabaseSync {
   }
 }
 
+/** SQLite's primary result code. */
+function resultOf(error: unknown): number {
+  return ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+}
+
 function unusable(directory: string, cause: unknown): MicroError {
+  if (resultOf(cause) === primary.full || (cause as NodeJS.ErrnoException).code === "ENOSPC")
+    return new MicroError(507, "micro", `the disk with ${directory} is full: free some space, then start the server`, {
+      cause,
+    });
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new MicroError(
     503,

@@ -56,7 +56,7 @@ export const publish = command({
     } catch (error) {
       await Promise.allSettled(running);
       progress.end();
-      out.warn(`${progress.done} events were published before this:`);
+      out.warn(`${progress.done} events were published before ${signal.aborted ? "it was stopped" : "this:"}`);
       throw error;
     }
     progress.end();

@@ -80,11 +80,21 @@ describe("micro events", () => {
       says(["replay", "d", "--from", "2", "--into", "e"]),
     ]);
     assert.deepEqual([printed, published], ["2\n3\n", "2 published to e\n"]);
-    assert.equal(await says(["replay", "d", "--into", "e"]), "4 published to e\n");
+    assert.equal(
+      await says(["replay", "d", "--into", "e"]),
+      "2 published to e, 2 not: an earlier replay had published them\n",
+    );
     assert.equal(await says(["read", "e"]), "3\n4\n1\n2\n");
     assert.equal(await says(["consume", "d", "-g", "g", "-f", "earliest", "-c", "4"]), "1\n2\n3\n4\n");
     assert.equal(await says(["replay", "d", "--group", "g", "--from", "3"]), "g goes on at offset 3\n");
     assert.equal(await says(["consume", "d", "-g", "g", "-c", "1"]), "4\n");
+  });
+
+  it("says that it waits for a topic that isn't there, which may be a name mistyped", async () => {
+    await using waiting = micro.start(["events", "consume", "later", "--count", "1"]);
+    await waiting.saying(/There is no topic "later" in micro yet: waiting for its first event/);
+    await says(["publish", "later", "1"]);
+    await waiting.saying(/^1$/m);
   });
 
   it("limits what a topic keeps, one limit at a time", async () => {
@@ -132,7 +142,7 @@ describe("a position in a topic", () => {
       ["90m", { timeMs: BigInt(now - 90 * 60_000) }],
     ] as const;
     for (const [text, position] of rows) assert.deepEqual(parsePosition("from", text, now), position);
-    for (const text of ["", "-1", "now", "2026-99-99", "1.5"])
+    for (const text of ["", "-1", "now", "2026-99-99", "2026-02-31", "2026-02-31T12:00:00Z", "1.5"])
       assert.throws(() => parsePosition("from", text), /--from is/);
   });
 });

@@ -1,5 +1,5 @@
 import { command } from "../../command.ts";
-import { parsePosition, positionHelp } from "./place.ts";
+import { isTopic, parsePosition, positionHelp } from "./place.ts";
 import { eventJson, eventLine } from "./print.ts";
 
 export const consume = command({
@@ -16,16 +16,22 @@ export const consume = command({
     count: { kind: "int", short: "c", help: "end after so many" },
     verbose: { kind: "bool", short: "v", help: "show offset, time and metadata too" },
   },
-  run: async ({ out, session, signal }, { group = "", from, count, verbose }, [topic = ""]) => {
+  run: async (context, { group = "", from, count, verbose }, [topic = ""]) => {
+    const { out, session, signal } = context;
     const [{ AckRequestSchema, ConsumeRequestSchema, EventSchema }, { decodeMessage, encodeMessage }] =
       await Promise.all([import("@microts/proto/events"), import("@microts/core/codec")]);
     const namespace = await session.namespace();
     const place = { topic, group, from: parsePosition("from", from), namespace };
     const request = encodeMessage(ConsumeRequestSchema, { ...place, retryLimit: -1n, maxUnanswered: 64 }, "proto");
+    const isThere = topic === "" || (await isTopic(context, topic));
     const answers = new TransformStream<Uint8Array, Uint8Array>();
     const answer = answers.writable.getWriter();
     const rpc = await session.rpc();
     const events = await rpc.openStream("events", "Stream.Consume", request, { signal }, answers.readable);
+    if (!isThere)
+      out.warn(
+        `There is no topic "${topic}" in ${namespace} yet: waiting for its first event. See: micro events topics`,
+      );
     out.note(`consuming ${topic}; Ctrl-C ends it`);
     let left = count ?? Number.POSITIVE_INFINITY;
     const say = (given: { id: string; offset?: bigint; release?: boolean }) =>

@@ -20,9 +20,15 @@ export function parsePosition(flag: string, text: string, now = Date.now()): Wir
   if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text))) return { offset: BigInt(text) };
   const ago = parseDuration(text);
   if (ago !== undefined) return { timeMs: BigInt(Math.max(1, Math.floor(now - ago))) };
-  const time = /^\d{4}-/.test(text) ? Date.parse(text) : Number.NaN;
+  const time = isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN;
   if (time > 0) return { timeMs: BigInt(time) };
   throw usageError(`--${flag} is ${positionHelp}, not "${text}"`);
+}
+
+/** Whether the calendar has it. `Date.parse` takes February 31 for March 3. */
+function isDay(text: string): boolean {
+  const day = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text);
 }
 
 export async function streamClient({ session }: Context) {
@@ -41,9 +47,13 @@ export async function listTopics(context: Context): Promise<Topic[]> {
   return (await client.topics(request, { signal: context.signal })).topics;
 }
 
+export async function isTopic(context: Context, topic: string): Promise<boolean> {
+  return (await listTopics(context)).some((each) => each.topic === topic);
+}
+
 /** Throws 404 for a topic that isn't there: a name mistyped would look like one without events. */
 export async function requireTopic(context: Context, topic: string): Promise<void> {
-  if ((await listTopics(context)).some((each) => each.topic === topic)) return;
+  if (await isTopic(context, topic)) return;
   const namespace = await context.session.namespace();
   throw new CommandError(1, `There is no topic "${topic}" in ${namespace}. See: micro events topics`, 404);
 }

@@ -43,18 +43,23 @@ export const replay = command({
       await sizeOf(context, topic, from),
     );
     const damaged: Damage[] = [];
+    let repeated = 0;
     const append = into === undefined ? undefined : await appender(context, topic, into);
     try {
       for await (const event of eventsOf(context, topic, from, until, damaged)) {
-        if (append !== undefined) await append(event);
-        else await out.write(out.isJson ? `${JSON.stringify(eventJson(event))}\n` : eventLine(event, verbose));
+        if (append !== undefined) {
+          if (await append(event)) repeated++;
+        } else await out.write(out.isJson ? `${JSON.stringify(eventJson(event))}\n` : eventLine(event, verbose));
         progress.add(1);
       }
     } finally {
       progress.end();
     }
-    if (into !== undefined)
-      await out.result({ published: progress.done, into }, `${progress.done} published to ${into}\n`);
+    if (into !== undefined) {
+      const published = progress.done - repeated;
+      const rest = repeated > 0 ? `, ${repeated} not: an earlier replay had published them` : "";
+      await out.result({ published, repeated, into }, `${published} published to ${into}${rest}\n`);
+    }
     refuseDamaged(topic, damaged);
   },
 });
@@ -101,14 +106,17 @@ async function* eventsOf(
   }
 }
 
-/** Appends events to a topic, one after the other. What happened to a dead letter stays behind; each gets an id of its own, so that a replay that was cut can be run again. */
-async function appender(context: Context, topic: string, into: string): Promise<(event: Event) => Promise<void>> {
+/**
+ * Appends events to a topic, one after the other, and says whether an event was there already. What happened to a dead letter stays behind; each gets an id
+ * of its own, so that a replay that was cut can be run again.
+ */
+async function appender(context: Context, topic: string, into: string): Promise<(event: Event) => Promise<boolean>> {
   const client = await streamClient(context);
   const namespace = await context.session.namespace();
   return async ({ offset, metadata: all, payload, timestampMs }) => {
     const own = Object.entries(all).filter(([name]) => !name.startsWith(deadPrefix));
     const id = `replay/${topic}/${offset}`;
     const request = { topic: into, id, metadata: Object.fromEntries(own), payload, timestampMs, namespace };
-    await client.publish(request, { signal: context.signal });
+    return (await client.publish(request, { signal: context.signal })).duplicate;
   };
 }

@@ -10,7 +10,7 @@ import { crashSeed } from "./seed.ts";
 
 /** Two at a time, which is what most machines have processors for. */
 const lanes = 2;
-const rounds = process.env["MICRO_NIGHTLY"] ? 400 : 100;
+const rounds = process.env["MICRO_NIGHTLY"] ? 200 : 100;
 /** A busy machine takes seconds to start the program again; what runs one file ends it after five minutes, at night after twenty. */
 const timeout = process.env["MICRO_NIGHTLY"] ? 1_080_000 : 280_000;
 
@@ -36,7 +36,7 @@ describe("streams that are killed", () => {
             dataDir,
             rounds: rounds / lanes,
             seed: seed + lane,
-            mostAcknowledged: 120,
+            mostAcknowledged: 170,
             check: (notes) => history.take(notes),
           });
           return history;

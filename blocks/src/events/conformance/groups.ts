@@ -146,7 +146,7 @@ export function groupTests(test: EventsTest, { open }: EventsHarness): void {
 
   test("loses nothing and leaves nothing behind when one of three consumers dies (EV-09)", async () => {
     await using driver = await open();
-    const count = 900;
+    const count = 9_000;
     const acked = new Set<string>();
     const shares = [0, 0, 0];
     const over = new AbortController();
@@ -162,7 +162,8 @@ export function groupTests(test: EventsTest, { open }: EventsHarness): void {
         if (acked.size === count) over.abort();
       }
     });
-    for (let from = 0; from < count; from += 300) await publish(driver, "t", numbers(count).slice(from, from + 300));
+    for (let from = 0; from < count; from += 1_000)
+      await publish(driver, "t", numbers(count).slice(from, from + 1_000));
     await Promise.all(work);
     equal(acked.size, count);
     ok(Math.max(...shares) / Math.min(...shares) <= 1.5, `shares ${shares}`);

@@ -85,7 +85,7 @@ export class EmbeddedBlobs implements BlobDriver {
   }
 
   async stat(namespace: string, key: string, signal: AbortSignal): Promise<BlobStat | undefined> {
-    const [row] = await this.#database.read(statSql, [namespace, key], signal);
+    const row = await this.#database.readOne(statSql, [namespace, key], signal);
     if (row === undefined) return undefined;
     const [size, contentType, isPublic, sha256, writtenAt] = row;
     return {
@@ -108,7 +108,7 @@ export class EmbeddedBlobs implements BlobDriver {
   }
 
   async #find(namespace: string, key: string, signal: AbortSignal): Promise<StoredFile | undefined> {
-    const [row] = await this.#database.read(findSql, [namespace, key], signal);
+    const row = await this.#database.readOne(findSql, [namespace, key], signal);
     if (row === undefined) return undefined;
     const [name, size, checksums] = row;
     return {

@@ -26,7 +26,7 @@ export class StoreTables {
   async find(table: StoreTable): Promise<number | undefined> {
     const known = this.#known.get(keyOf(table));
     if (known !== undefined) return known;
-    const [row] = await this.#database.read(findSql, [table.database, table.table], never);
+    const row = await this.#database.readOne(findSql, [table.database, table.table], never);
     if (row === undefined) return undefined;
     const id = Number(row[0]);
     if (!this.#known.has(keyOf(table))) this.#remember(table, Promise.resolve(id));

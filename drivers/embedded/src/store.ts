@@ -103,7 +103,7 @@ export class EmbeddedStore implements StoreDriver {
   async #readThrough(tableId: number, key: string, signal: AbortSignal): Promise<StoredContent | undefined> {
     const fill = this.#cache.begin(tableId, key);
     try {
-      const [row] = await this.database.read(readSql, [tableId, paramOfKey(key), this.#steady()], signal);
+      const row = await this.database.readOne(readSql, [tableId, paramOfKey(key), this.#steady()], signal);
       const content = row && contentOfRow(tableId, key, row);
       return this.#cache.fill(fill, content) ? copyOf(content) : content;
     } catch (error) {

@@ -97,7 +97,7 @@ export class TopicLog {
   ): Promise<TopicLog | undefined> {
     const never = new AbortController().signal;
     const key = [namespace, topic];
-    let [row] = await database.read(openSql, key, never);
+    let row = await database.readOne(openSql, key, never);
     if (row === undefined && create) {
       const job = [
         { sql: createSql, params: key },
@@ -113,7 +113,7 @@ export class TopicLog {
 
   /** Brings what is known of the topic in line with the disk. */
   async reload(): Promise<void> {
-    const [row] = await this.#database.read(openSql, [this.namespace, this.topic], new AbortController().signal);
+    const row = await this.#database.readOne(openSql, [this.namespace, this.topic], new AbortController().signal);
     if (row !== undefined) this.#set(row);
   }
 
@@ -177,7 +177,7 @@ export class TopicLog {
     let high = this.next;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      const [row] = await this.#database.read(chunkAtSql, [this.id, middle], signal);
+      const row = await this.#database.readOne(chunkAtSql, [this.id, middle], signal);
       const [first, count, peak] = (row ?? [middle, 1, 0]).map(Number) as [number, number, number];
       if (peak < time) low = Math.max(middle + 1, first + count);
       else high = first;
@@ -188,7 +188,7 @@ export class TopicLog {
   /** The peak of a chunk may be that of an event which is gone: then a later chunk has the event. */
   async #inChunkFrom(offset: number, time: number, now: number, signal: AbortSignal): Promise<number> {
     for (let at = offset; ; ) {
-      const [row] = await this.#database.read(fromTimeSql, [this.id, at, time], signal);
+      const row = await this.#database.readOne(fromTimeSql, [this.id, at, time], signal);
       if (row === undefined) return this.next;
       const first = Number(row[0]);
       const records = recordsOf({ topicId: this.id, first }, Number(row[1]), bytesOf(row[2]));

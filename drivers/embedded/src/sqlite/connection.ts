@@ -86,14 +86,24 @@ export class Connection {
       const { lastInsertRowid } = statement.run(...params);
       return known.isInsert ? [[lastInsertRowid]] : [];
     }
+    if (known.isSingle) {
+      const row = statement.get(...params) as unknown as Row | undefined;
+      if (row === undefined) return [];
+      if (sizeOfRow(row) > room) throw this.#tooLarge();
+      return [row];
+    }
     const rows: Row[] = [];
     let bytes = 0;
     for (const row of statement.iterate(...params) as unknown as Iterable<Row>) {
       bytes += sizeOfRow(row);
-      if (bytes > room) throw new Refusal(resultTooLarge, `more than ${this.#maxResultBytes} bytes`);
+      if (bytes > room) throw this.#tooLarge();
       rows.push(row);
     }
     return rows;
+  }
+
+  #tooLarge(): Refusal {
+    return new Refusal(resultTooLarge, `more than ${this.#maxResultBytes} bytes`);
   }
 
   #prepare(sql: string): StatementSync {

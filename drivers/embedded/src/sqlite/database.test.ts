@@ -155,6 +155,23 @@ describe("EmbeddedDatabase", () => {
     });
   });
 
+  it("lets no query harm another of its batch", async () => {
+    await withDatabase(async (database) => {
+      await database.write([insert("a"), insert("b")], signal);
+      const outcomes = await Promise.allSettled([
+        database.readOne("SELECT CAST(name AS TEXT) FROM tables WHERE name = CAST(? AS BLOB)", ["a"], signal),
+        database.read("SELECT abs(-9223372036854775808)", [], signal),
+        database.readOne("SELECT zeroblob(?)", [65 * 1024 * 1024], signal),
+        database.readOne("SELECT name FROM tables WHERE name = ?", ["c"], signal),
+        names(database),
+      ]);
+      const found = outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value : "failed"));
+      assert.deepEqual(found, [["a"], "failed", "failed", undefined, [["a"], ["b"]]]);
+      await database.write([insert("c")], signal);
+      assert.deepEqual(await names(database), [["a"], ["b"], ["c"]]);
+    });
+  });
+
   it("scans more than memory should hold, all of one state, while others write", async () => {
     await withDatabase(async (database) => {
       await Promise.all(

@@ -77,6 +77,12 @@ export class EmbeddedDatabase implements AsyncDisposable {
     return rows ?? [];
   }
 
+  /** The row of a query that yields one at most. */
+  async readOne(sql: string, params: readonly SqlValue[], signal: AbortSignal): Promise<Row | undefined> {
+    const [rows] = await this.readAll([{ sql, params, isSingle: true }], signal);
+    return rows?.[0];
+  }
+
   /** Rows of several queries that see one state of the database. */
   async readAll(job: Job, signal: AbortSignal): Promise<Row[][]> {
     return this.#rows(await this.#reads.run(job, signal)) ?? [];

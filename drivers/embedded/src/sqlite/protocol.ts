@@ -10,6 +10,8 @@ export interface Statement {
   readonly isCondition?: boolean;
   /** The statement inserts one row and returns nothing; it yields the row's number, at half the cost of RETURNING. Default false. */
   readonly isInsert?: boolean;
+  /** The query yields one row at most, which is got at half the cost of many. Default false. */
+  readonly isSingle?: boolean;
 }
 
 /** A row's columns in the order of the statement. */
@@ -26,6 +28,7 @@ export interface Definition {
   readonly sql: string;
   readonly isCondition: boolean;
   readonly isInsert: boolean;
+  readonly isSingle: boolean;
 }
 
 /** What a thread is asked to do. It answers every request, in order. */

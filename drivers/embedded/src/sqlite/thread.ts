@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { MicroError } from "@microts/core";
 import { errorOfFailure } from "./failure.ts";
 import { packJobs, unpackOutcomes } from "./packed.ts";
-import type { Definition, Job, Opened, Outcome, Reply, Request, ThreadData } from "./protocol.ts";
+import type { Definition, Job, Opened, Outcome, Reply, Request, Statement, ThreadData } from "./protocol.ts";
 
 /** So many texts of statements are known to a thread at most. */
 const maxStatements = 1_000;
@@ -14,10 +14,11 @@ export class DatabaseThread {
   readonly file: string;
   readonly #worker: Worker;
   readonly #asked: PromiseWithResolvers<Reply>[] = [];
-  /** The number of a statement by its text: of those that are nothing special, of conditions, of inserts. */
+  /** The number of a statement by its text: of those that are nothing special, of conditions, of inserts, of single rows. */
   readonly #plain = new Map<string, number>();
   readonly #conditions = new Map<string, number>();
   readonly #inserts = new Map<string, number>();
+  readonly #singles = new Map<string, number>();
   #statements = 0;
   #ended: MicroError | undefined;
 
@@ -79,18 +80,18 @@ export class DatabaseThread {
     await exited;
   }
 
-  #number({ sql, isCondition = false, isInsert = false }: Job[number], defined: Definition[]): number {
-    const numbers = isCondition ? this.#conditions : isInsert ? this.#inserts : this.#plain;
+  #number({ sql, isCondition = false, isInsert = false, isSingle = false }: Statement, defined: Definition[]): number {
+    const numbers = isCondition ? this.#conditions : isInsert ? this.#inserts : isSingle ? this.#singles : this.#plain;
     const known = numbers.get(sql);
     if (known !== undefined) return known;
     const number = this.#statements++;
     numbers.set(sql, number);
-    defined.push({ sql, isCondition, isInsert });
+    defined.push({ sql, isCondition, isInsert, isSingle });
     return number;
   }
 
   #forget(): void {
-    for (const numbers of [this.#plain, this.#conditions, this.#inserts]) numbers.clear();
+    for (const numbers of [this.#plain, this.#conditions, this.#inserts, this.#singles]) numbers.clear();
     this.#statements = 0;
   }
 

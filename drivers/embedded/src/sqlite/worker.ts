@@ -26,6 +26,11 @@ let committer: Committer | undefined;
 const transferBytes = 16 * 1024;
 /** The log file is cut to this size when it starts over. */
 const keptLogBytes = 32 * 1024 * 1024;
+/**
+ * KiB of pages that a connection keeps. Readers are asked for what the store and the events don't have at hand, which rarely comes twice: pages beyond
+ * those at the top of the trees only push better things out of the processor's caches, and the system has them in memory anyway.
+ */
+const keptPages = { writer: 16_384, reader: 2_048, keeper: 16_384 } as const;
 /** About so many bytes of a scan are given at once. */
 const scanBytes = 256 * 1024;
 /** So many problems of a damaged file are told. */
@@ -35,7 +40,7 @@ function open(): Opened {
   try {
     if (role === "writer") checkLog();
     connection = new Connection(file, role === "reader", maxResultBytes);
-    connection.database.exec("PRAGMA cache_size = -16384; PRAGMA foreign_keys = ON;");
+    connection.database.exec(`PRAGMA cache_size = -${keptPages[role]}; PRAGMA foreign_keys = ON;`);
     if (role === "writer") openWriter();
     return { opened: true };
   } catch (error) {
@@ -69,7 +74,7 @@ function answer(request: Request): Reply {
     case "write": {
       connection.define(request.defined, request.forget);
       const jobs = unpackJobs(request.jobs);
-      return { outcomes: packOutcomes(request.kind === "read" ? jobs.map(read) : (committer?.run(jobs) ?? [])) };
+      return { outcomes: packOutcomes(request.kind === "read" ? read(jobs) : (committer?.run(jobs) ?? [])) };
     }
     case "scan":
       connection.scan(request.sql, request.params);
@@ -90,18 +95,22 @@ function answer(request: Request): Reply {
   }
 }
 
-function read(job: readonly NumberedStatement[]): Outcome {
+/** In one transaction: the statements of a job see one state of the database, and beginning anew for each job would cost more than most read. */
+function read(jobs: readonly (readonly NumberedStatement[])[]): Outcome[] {
   const { database } = connection;
-  // Several statements see one state of the database.
-  const isMany = job.length > 1;
   try {
-    if (isMany) database.exec("BEGIN");
-    const executed = connection.execute(job);
-    return "rows" in executed ? executed : { isUnmet: true };
-  } catch (error) {
-    return { failure: failureOf(error) };
+    return jobs.map((job) => {
+      // Some failures end the transaction.
+      if (!database.isTransaction) database.exec("BEGIN");
+      try {
+        const executed = connection.execute(job);
+        return "rows" in executed ? executed : { isUnmet: true };
+      } catch (error) {
+        return { failure: failureOf(error) };
+      }
+    });
   } finally {
-    if (isMany && database.isTransaction) database.exec("COMMIT");
+    if (database.isTransaction) database.exec("COMMIT");
   }
 }
 

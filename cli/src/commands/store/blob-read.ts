@@ -1,8 +1,8 @@
-import { open, rename, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { command } from "../../command.ts";
-import { CommandError, usageError } from "../../failure.ts";
+import { usageError } from "../../failure.ts";
 import { Progress } from "../../progress.ts";
+import { writeWhole } from "../../whole-file.ts";
 import { blobClient } from "./blob-client.ts";
 
 type Take = (bytes: Uint8Array) => Promise<void>;
@@ -37,7 +37,8 @@ export const readBlob = command({
       }
     };
     try {
-      if (isToFile) await intoFile(resolve(folder, file), copy);
+      if (isToFile)
+        await writeWhole(resolve(folder, file), 0o666, (handle) => copy((bytes) => handle.writeFile(bytes)));
       else await copy((bytes) => out.write(bytes));
     } finally {
       progress.end();
@@ -46,21 +47,3 @@ export const readBlob = command({
       await out.result({ file: resolve(folder, file), size: progress.done }, `${progress.done} bytes in ${file}\n`);
   },
 });
-
-/** All at once: what was there before stays when the blob breaks off. */
-async function intoFile(path: string, copy: (take: Take) => Promise<void>): Promise<void> {
-  const partial = `${path}.partial`;
-  try {
-    await using file = await open(partial, "w").catch((error: Error) => {
-      throw new CommandError(1, `can't write ${path}: ${error.message}`);
-    });
-    await copy(async (bytes) => {
-      await file.writeFile(bytes);
-    });
-    await file.sync();
-    await rename(partial, path);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
-  }
-}

@@ -2,7 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -75,9 +75,9 @@ describe("micro store blob", { timeout: 120_000 }, () => {
     );
     equal((await piped.within(30_000)).code, 0);
     deepEqual(await readFile(join(folder, "piped")), content);
-    const { written, ...stat } = JSON.parse(await says("stat", "pictures/1", "--output", "json"));
+    const { written, ...info } = JSON.parse(await says("stat", "pictures/1", "--output", "json"));
     const sha256 = createHash("sha256").update(content).digest("hex");
-    deepEqual(stat, { key: "pictures/1", size: 700_000, content_type: "image/png", public: true, sha256 });
+    deepEqual(info, { key: "pictures/1", size: 700_000, content_type: "image/png", public: true, sha256 });
     match(
       await says("stat", "pictures/2"),
       /^key +pictures\/2\nsize +700000\ncontent_type\npublic +false\nwritten +20/,
@@ -86,6 +86,14 @@ describe("micro store blob", { timeout: 120_000 }, () => {
     await micro.run(["store", "blob", "write", "empty"]);
     equal(await says("read", "empty"), "");
     equal(await says("list"), "empty\npictures/1\npictures/2\n");
+    // What is no file stays what it is: a link, and a device even for root.
+    await symlink(file, join(folder, "link"));
+    await says("read", "pictures/1", join(folder, "link"));
+    deepEqual(await readFile(file), content);
+    equal((await lstat(join(folder, "link"))).isSymbolicLink(), true);
+    await rm(join(folder, "link"));
+    equal(await says("read", "pictures/1", "/dev/null"), "700000 bytes in /dev/null\n");
+    equal((await stat("/dev/null")).isCharacterDevice(), true);
     await says("delete", "pictures/2");
     await says("delete", "pictures/2");
     deepEqual(JSON.parse(await says("list", "pictures/", "--output", "json")), ["pictures/1"]);
@@ -123,6 +131,7 @@ describe("micro store blob", { timeout: 120_000 }, () => {
     await fails(["write", "x", join(folder, "none")], /^can't read .*none: there is no such file\n$/);
     await fails(["write", "x", folder], /^can't read .*: it is a folder\n$/);
     await fails(["read", "pictures/1", join(folder, "no", "x")], /^can't write .*no\/x: /);
+    await fails(["read", "pictures/1", folder], /^can't write .*: it is a folder\n$/);
     await fails(["read", "pictures/1", "--length", "0"], /--length must be 1 or more/);
     await fails(["write", "", join(folder, "content")], /^The key is missing/);
     await fails(["write", "x", join(folder, "content"), "--content_type", "tëxt"], /^The content type has characters/);

@@ -1,7 +1,8 @@
 import { createHash, type Hash } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { CommandError, usageError } from "../../failure.ts";
+import { writeWhole } from "../../whole-file.ts";
 
 /**
  * Records in a file of JSON lines: a head, one line a record in the order of tables and keys, and an end with their number and a checksum of
@@ -41,9 +42,8 @@ export async function writeSnapshot(
   records: AsyncIterable<SnapshotRecord>,
   onRecord: () => void,
 ): Promise<number> {
-  const partial = `${path}.partial`;
-  try {
-    await using file = await openNew(partial);
+  // For nobody else: it has everything that the store has.
+  return writeWhole(path, 0o600, async (file) => {
     const lines = new LineWriter(file);
     const { database, tables, createdAt } = head;
     await lines.write({ micro: kind, format, database, tables, created: createdAt.toISOString() });
@@ -55,13 +55,8 @@ export async function writeSnapshot(
     }
     await lines.write({ records: count, sha256: lines.digest() });
     await lines.end();
-    await file.sync();
-    await rename(partial, path);
     return count;
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
-  }
+  });
 }
 
 /** Reads the whole file once to see that nothing of it is missing or altered. */
@@ -169,15 +164,6 @@ function bytesOf(line: Readonly<Record<string, unknown>>, name: string): Uint8Ar
 
 function unusable(path: string, why: string): never {
   throw new CommandError(1, `${path} is no usable snapshot of a store: ${why}`);
-}
-
-async function openNew(path: string): Promise<FileHandle> {
-  try {
-    // For nobody else: it has everything that the store has.
-    return await open(path, "w", 0o600);
-  } catch (error) {
-    throw new CommandError(1, `can't write ${path}: ${(error as Error).message}`);
-  }
 }
 
 async function openOld(path: string): Promise<FileHandle> {

@@ -57,7 +57,8 @@ export function proxyHandler(options: ProxyOptions): CallHandler {
       throw error;
     }
     if (methods !== undefined) {
-      return serveMethod(call, findMethod(methods, service, endpoint), { service, account, namespace });
+      await serveMethod(call, findMethod(methods, service, endpoint), { service, account, namespace });
+      return;
     }
     await options.authorize(account, namespace, service, endpoint);
     const address = pickNode(options.router, service, namespace);

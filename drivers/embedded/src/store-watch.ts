@@ -35,6 +35,7 @@ export class StoreWatchers {
   /** Changes from this revision on were made to a table; to any table when none is named. */
   changed(revision: number, table?: StoreTable): void {
     this.#newest = Math.max(this.#newest, revision);
+    if (this.#watchers.size === 0) return;
     const told = table === undefined ? [...this.#watchers.values()] : [this.#watchers.get(nameOf(table)) ?? []];
     for (const watchers of told) {
       for (const watcher of watchers) {

@@ -139,7 +139,7 @@ export class EmbeddedStore implements StoreDriver {
 
   async write(table: StoreTable, record: StoreRecord, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
-    const tableId = await this.#tables.findOrMake(table);
+    const tableId = this.#tables.known(table) ?? (await this.#tables.findOrMake(table));
     const rows = await this.#write(tableId, [record.key], this.#put(tableId, record), signal);
     return this.#changed(table, rows, record.value.byteLength);
   }
@@ -217,19 +217,19 @@ export class EmbeddedStore implements StoreDriver {
   }
 
   /** Changes records; the cache knows of it from now until nothing is on its way any more. */
-  async #write(tableId: number, keys: readonly string[], job: Job, signal: AbortSignal): Promise<Row[][] | undefined> {
+  #write(tableId: number, keys: readonly string[], job: Job, signal: AbortSignal): Promise<Row[][] | undefined> {
     const writing = this.#cache.writing(tableId, keys);
-    try {
-      return await this.database.writeIf(job, signal);
-    } finally {
-      this.#cache.written(writing);
-    }
+    const rows = this.database.writeIf(job, signal);
+    const written = () => this.#cache.written(writing);
+    // Before whoever called goes on.
+    rows.then(written, written);
+    return rows;
   }
 
   /** Tells who has to know of changes, given the rows of their statements; the last revision. */
   #changed(table: StoreTable, rows: readonly (readonly Row[])[] = [], bytes = 0): number {
-    const revisions = rows.flat();
-    const [first, last] = [revisions[0], revisions.at(-1)];
+    const first = rows.find((each) => each.length > 0)?.[0];
+    const last = rows.findLast((each) => each.length > 0)?.at(-1);
     if (first === undefined || last === undefined) return 0;
     this.#watchers.changed(Number(first[0]), table);
     if (this.#history.wrote(bytes)) this.#sweepInBackground();

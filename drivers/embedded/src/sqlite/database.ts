@@ -1,10 +1,9 @@
 import { join } from "node:path";
 import { type Log, silent } from "@microts/core";
-import { errorOfFailure } from "./failure.ts";
 import { Keeper } from "./keeper.ts";
 import { Lane } from "./lane.ts";
 import { lockDataDirectory } from "./lock.ts";
-import type { Job, Outcome, Role, Row, SqlValue, Statement } from "./protocol.ts";
+import type { Job, Role, Row, SqlValue, Statement } from "./protocol.ts";
 import { Scans } from "./scans.ts";
 import { DatabaseThread } from "./thread.ts";
 
@@ -28,7 +27,6 @@ const maxReaders = 2;
 export class EmbeddedDatabase implements AsyncDisposable {
   /** The directory it is in; undefined in memory. */
   readonly dataDir: string | undefined;
-  readonly #file: string;
   readonly #lock: Disposable | undefined;
   readonly #writer: DatabaseThread;
   readonly #reader: DatabaseThread;
@@ -45,7 +43,6 @@ export class EmbeddedDatabase implements AsyncDisposable {
     [writer, reader]: readonly [DatabaseThread, DatabaseThread],
   ) {
     this.dataDir = dataDir;
-    this.#file = file;
     this.#lock = lock;
     this.#writer = writer;
     this.#reader = reader;
@@ -85,7 +82,7 @@ export class EmbeddedDatabase implements AsyncDisposable {
 
   /** Rows of several queries that see one state of the database. */
   async readAll(job: Job, signal: AbortSignal): Promise<Row[][]> {
-    return this.#rows(await this.#reads.run(job, signal)) ?? [];
+    return (await this.#reads.run(job, signal)) ?? [];
   }
 
   /**
@@ -109,8 +106,8 @@ export class EmbeddedDatabase implements AsyncDisposable {
    * As `write`, when every statement marked `isCondition` yields a row; otherwise nothing is done and it resolves with undefined. Nothing comes
    * between a condition and what follows it. Conditions cost least before the statements that write.
    */
-  async writeIf(job: Job, signal: AbortSignal): Promise<Row[][] | undefined> {
-    return this.#rows(await this.#writes.run(job, signal));
+  writeIf(job: Job, signal: AbortSignal): Promise<Row[][] | undefined> {
+    return this.#writes.run(job, signal);
   }
 
   /** Adds to what is checked a query that finds what must not be, and says in its first column what that is. */
@@ -121,12 +118,6 @@ export class EmbeddedDatabase implements AsyncDisposable {
   /** What is wrong with the file; empty when nothing is. Runs by itself after every start, and tells the log. */
   async check(): Promise<readonly string[]> {
     return (await this.#keeper?.check()) ?? [];
-  }
-
-  #rows(outcome: Outcome): Row[][] | undefined {
-    if ("rows" in outcome) return outcome.rows;
-    if ("isUnmet" in outcome) return undefined;
-    throw errorOfFailure(outcome.failure, this.#file);
   }
 
   /** Finishes what was asked for, then closes the file and gives the directory free. */

@@ -1,12 +1,13 @@
 import { MicroError } from "@microts/core";
-import type { Job, Outcome } from "./protocol.ts";
+import { errorOfFailure } from "./failure.ts";
+import type { Job, Outcome, Row } from "./protocol.ts";
 import type { DatabaseThread } from "./thread.ts";
 
 interface Waiting {
   readonly job: Job;
   readonly bytes: number;
   readonly signal: AbortSignal;
-  resolve(outcome: Outcome): void;
+  resolve(rows: Row[][] | undefined): void;
   reject(error: unknown): void;
 }
 
@@ -68,19 +69,22 @@ export class Lane {
     this.#onDone = onDone;
   }
 
-  /** Resolves with what became of the job. A signal that aborts before the job went to a thread undoes the call. */
-  async run(job: Job, signal: AbortSignal): Promise<Outcome> {
-    signal.throwIfAborted();
-    if (this.#closed !== undefined) throw this.#closed;
-    const bytes = sizeOf(job);
-    if (this.#queue.length >= maxWaiting || this.#bytes + bytes > maxWaitingBytes) {
-      throw MicroError.unavailable(
-        "store",
-        "the database has more to do than the disk can take: try again in a moment",
-      );
-    }
-    this.#bytes += bytes;
+  /**
+   * Resolves with the rows of each statement, or with undefined when a condition was not met. A signal that aborts before the job went to a thread
+   * undoes the call.
+   */
+  run(job: Job, signal: AbortSignal): Promise<Row[][] | undefined> {
     return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      if (this.#closed !== undefined) throw this.#closed;
+      const bytes = sizeOf(job);
+      if (this.#queue.length >= maxWaiting || this.#bytes + bytes > maxWaitingBytes) {
+        throw MicroError.unavailable(
+          "store",
+          "the database has more to do than the disk can take: try again in a moment",
+        );
+      }
+      this.#bytes += bytes;
       this.#queue.push({ job, bytes, signal, resolve, reject });
       this.#schedule();
     });
@@ -127,11 +131,7 @@ export class Lane {
         this.#kind,
         batch.map(({ job }) => job),
       );
-      for (const [index, { resolve, reject }] of batch.entries()) {
-        const outcome = outcomes[index];
-        if (outcome === undefined) reject(MicroError.internal("store", "the database thread gave no answer"));
-        else resolve(outcome);
-      }
+      for (let index = 0; index < batch.length; index++) settle(batch[index] as Waiting, outcomes[index], thread.file);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
@@ -193,6 +193,13 @@ export class Lane {
     }
     this.#send();
   }
+}
+
+function settle({ resolve, reject }: Waiting, outcome: Outcome | undefined, file: string): void {
+  if (outcome === undefined) reject(MicroError.internal("store", "the database thread gave no answer"));
+  else if ("rows" in outcome) resolve(outcome.rows);
+  else if ("isUnmet" in outcome) resolve(undefined);
+  else reject(errorOfFailure(outcome.failure, file));
 }
 
 function sizeOf(job: Job): number {

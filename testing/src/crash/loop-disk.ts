@@ -16,7 +16,8 @@ export class LoopDisk implements AsyncDisposable {
   /** Where it is mounted. */
   readonly path: string;
   readonly #folder: string;
-  readonly #image: string;
+  #image: string;
+  #copies = 0;
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -79,27 +80,32 @@ export class LoopDisk implements AsyncDisposable {
 
   /** Brings it back as a machine does that starts again: what holds it has to be dead, or dying. */
   async restore(): Promise<void> {
-    await until(
-      () =>
-        this.#mountedAnew().then(
-          () => "alive",
-          (error: Error) => error.message,
-        ),
-      (outcome) => outcome === "alive",
-    );
+    const unmounted = () => run("umount", [this.path]).then(() => "gone", messageOf);
+    await until(unmounted, (outcome) => outcome === "gone");
+    await run("mount", ["-o", "loop", this.#image, this.path]);
+    if (await this.#isAlive()) return;
+    // A process with mounts of its own, as a sandbox has, holds the one that was cut off, and got it mounted again. What the disk has is in the file.
+    await run("umount", [this.path]);
+    const copy = join(this.#folder, `disk-${this.#copies++}.img`);
+    await run("cp", ["--sparse=always", this.#image, copy]);
+    await rm(this.#image);
+    this.#image = copy;
+    await run("mount", ["-o", "loop", this.#image, this.path]);
   }
 
-  async #mountedAnew(): Promise<void> {
-    await run("umount", [this.path]);
-    await run("mount", ["-o", "loop", this.#image, this.path]);
-    // A process with mounts of its own, as a sandbox has, may hold the one that was cut off: then it is that one which is mounted again.
+  async #isAlive(): Promise<boolean> {
     const probe = join(this.path, "mounted");
-    await writeFile(probe, "");
-    await rm(probe);
+    const failed = await writeFile(probe, "").then(() => undefined, messageOf);
+    if (failed === undefined) await rm(probe);
+    return failed === undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await run("umount", [this.path]);
     await rm(this.#folder, { recursive: true });
   }
+}
+
+function messageOf({ message }: Error): string {
+  return message;
 }

@@ -5,9 +5,9 @@ import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 import { cp, glob, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, posix, resolve } from "node:path";
+import { dirname, join, posix, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { rolldown } from "rolldown";
 
 interface Manifest {
   name: string;
@@ -154,28 +154,54 @@ async function makeSelfContained(command: Package, packages: Package[]): Promise
   await writeManifest(command.staged, { ...(await readManifest(command.staged)), dependencies, bundledDependencies });
 }
 
-/** Replaces the command's built files by few: what starts with it, and a file for each command and for the server, loaded when needed. */
+/**
+ * Replaces the command's built files by few, because each one that is looked for takes as long as a good part of what a short command does:
+ * what all commands start with, what calls the server, protobuf, and a file for each command and for the server, loaded when needed.
+ */
 async function bundle(command: Package, external: string[]): Promise<void> {
   const dist = join(command.staged, "dist");
+  const { folder } = command;
   await rm(dist, { recursive: true });
-  const { metafile } = await build({
-    absWorkingDir: root,
-    entryPoints: {
-      main: join(command.folder, "src", "main.ts"),
+  const bundled = await rolldown({
+    cwd: root,
+    input: {
+      main: join(folder, "src", "main.ts"),
       // Started by its address relative to the file that starts it, which is why all files of the bundle lie in one folder.
       worker: "drivers/embedded/src/sqlite/worker.ts",
     },
-    outdir: dist,
-    bundle: true,
-    splitting: true,
-    metafile: true,
-    format: "esm",
     platform: "node",
-    target: "node24",
-    external,
-    logLevel: "warning",
+    transform: { target: "node24" },
+    external: external.map((name) => new RegExp(`^${name}($|/)`)),
+    preserveEntrySignatures: "allow-extension",
   });
-  await writeFile(join(dist, "LICENSES.txt"), await noticesOf(Object.keys(metafile.inputs)));
+  const { output } = await bundled.write({
+    dir: dist,
+    format: "esm",
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name].js",
+    codeSplitting: {
+      // Each with what it imports, unless that is in an earlier one.
+      groups: [
+        {
+          name: "start",
+          test: inFolder(folder, /src\/(main|registry|session|commands\/services|dynamic\/run)\.ts$/),
+          priority: 3,
+        },
+        { name: "client", test: inFolder("core", /src\/rpc\/client\.ts$/), priority: 2 },
+        { name: "protobuf", test: inFolder("node_modules", /@bufbuild\//), priority: 1 },
+      ],
+    },
+  });
+  const modules = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
+  await writeFile(join(dist, "LICENSES.txt"), await noticesOf(modules.map(fromRoot)));
+}
+
+function inFolder(folder: string, pattern: RegExp): (module: string) => boolean {
+  return (module) => fromRoot(module).startsWith(`${folder}/`) && pattern.test(fromRoot(module));
+}
+
+function fromRoot(module: string): string {
+  return relative(root, module).replaceAll("\\", "/");
 }
 
 /** What the licences of the inlined packages ask to be passed on: their texts, and the notices at the heads of the files. */

@@ -32,5 +32,12 @@ export function openContext(globals: Values<typeof globalFlags>, around: Surroun
     address: globals.proxy_address,
   };
   const session = new Session(around.env, choices, (text) => out.warn(text));
-  return { ...around, out, session, [Symbol.asyncDispose]: () => session[Symbol.asyncDispose]() };
+  const { stdout, stderr, env, folder, signal } = around;
+  return {
+    get stdin() {
+      return around.stdin;
+    },
+    ...{ stdout, stderr, env, folder, signal, out, session },
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
 }

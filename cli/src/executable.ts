@@ -1,10 +1,9 @@
-import { spawn } from "node:child_process";
-import { constants as access } from "node:fs";
-import { access as check, stat } from "node:fs/promises";
-import { constants } from "node:os";
 import { delimiter, join } from "node:path";
 import type { Surroundings } from "./context.ts";
 import { CommandError } from "./failure.ts";
+
+/** Not imported: that would load `fs.promises` too. */
+const fs = process.getBuiltinModule("node:fs");
 
 /** Runs the executable of that name from the PATH, its streams being ours, and returns its exit code. Undefined when there is none. */
 export async function runExecutable(
@@ -13,8 +12,11 @@ export async function runExecutable(
   { env, folder, signal }: Surroundings,
 ): Promise<number | undefined> {
   if (!/^[\w.-]+$/.test(name)) return undefined;
-  const path = await findExecutable(name, env["PATH"] ?? "");
+  const path = findExecutable(name, env["PATH"] ?? "");
   if (path === undefined) return undefined;
+  // Loaded now: nearly always there is none, and each call of a service looks.
+  const { spawn } = process.getBuiltinModule("node:child_process");
+  const { constants } = process.getBuiltinModule("node:os");
   const child = spawn(path, args, { stdio: "inherit", cwd: folder });
   const stop = () => child.kill("SIGTERM");
   signal.addEventListener("abort", stop, { once: true });
@@ -28,14 +30,17 @@ export async function runExecutable(
   }
 }
 
-async function findExecutable(name: string, path: string): Promise<string | undefined> {
-  for (const folder of path.split(delimiter).filter((each) => each !== "")) {
-    const file = join(folder, name);
-    const isExecutable = await check(file, access.X_OK).then(
-      async () => (await stat(file)).isFile(),
-      () => false,
-    );
-    if (isExecutable) return file;
+function findExecutable(name: string, path: string): string | undefined {
+  const folders = path.split(delimiter).filter((each) => each !== "");
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    if (fs.statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return false;
+    fs.accessSync(file, fs.constants.X_OK);
+    return true;
+  } catch {
+    return false;
   }
-  return undefined;
 }

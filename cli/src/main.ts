@@ -17,15 +17,22 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) {
   });
 }
 
+const { stdout, stderr } = process;
+const around = {
+  // Opened when it is asked for: that takes as long as all that a short command does itself.
+  get stdin() {
+    return process.stdin;
+  },
+  ...{ stdout, stderr, env: process.env, folder: process.cwd(), signal: stopped.signal },
+};
 // A command ends when it says so, not when nothing but idle connections and workers is left of it.
-const longestMs = 2 ** 31 - 1;
-const running = setInterval(() => {}, longestMs);
-process.exitCode = await main(process.argv.slice(2), {
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  env: process.env,
-  folder: process.cwd(),
-  signal: stopped.signal,
-});
-clearInterval(running);
+setInterval(() => {}, 2 ** 31 - 1);
+// No top-level await: in the packed command, what is loaded later shares a file with this module, and would wait for it to end.
+void main(process.argv.slice(2), around).then(exit);
+
+async function exit(code: number): Promise<void> {
+  for (const stream of [stdout, stderr]) {
+    if (stream.writableLength > 0) await new Promise((resolve) => stream.once("drain", resolve).once("close", resolve));
+  }
+  process.exit(code);
+}

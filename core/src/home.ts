@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { MicroError } from "./errors.ts";
 
@@ -18,7 +17,7 @@ export interface LocalCredentials {
 
 /** `MICRO_HOME`, or `.micro` in the user's home directory. */
 export function homeDir(env: Readonly<Record<string, string | undefined>>): string {
-  return env["MICRO_HOME"] || join(env["HOME"] || homedir(), ".micro");
+  return env["MICRO_HOME"] || join(env["HOME"] || process.getBuiltinModule("node:os").homedir(), ".micro");
 }
 
 /** Where the credentials for a proxy address are kept; `localhost` and `127.0.0.1` are the same. */

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { usageError } from "../failure.ts";
 import { isObject, parseExact } from "../json.ts";
@@ -89,6 +88,7 @@ async function readBytes(text: string, { flag, folder }: Reading): Promise<strin
     throw usageError(`--${flag} wants bytes: base64, or @file, not "${shorten(text)}"`);
   }
   const path = resolve(folder, text.slice(1));
+  const { readFile } = process.getBuiltinModule("node:fs/promises");
   const content = await readFile(path).catch((error: unknown) => {
     throw usageError(`--${flag}: cannot read ${path}: ${(error as Error).message}`);
   });

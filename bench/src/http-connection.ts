@@ -6,34 +6,42 @@ import { connect, type Socket } from "node:net";
  * a load generator that costs less than the fastest server. Anything but a 200 with a Content-Length and the expected body is an error.
  */
 export class HttpConnection implements AsyncDisposable {
-  readonly #socket: Socket;
+  readonly #address: string;
   readonly #request: Buffer;
   readonly #body: string;
+  #socket: Socket | undefined;
   #answer = "";
   #waiting: PromiseWithResolvers<void> | undefined;
 
-  private constructor(socket: Socket, request: Buffer, body: string) {
-    this.#socket = socket;
+  private constructor(address: string, request: Buffer, body: string) {
+    this.#address = address;
     this.#request = request;
     this.#body = body;
-    socket.setEncoding("latin1").on("data", (text: string) => this.#take(text));
-    socket.on("error", (error) => this.#waiting?.reject(error));
-    socket.on("close", () => this.#waiting?.reject(new Error("the server closed the connection")));
   }
 
   static async open(address: string, request: Buffer, body: string): Promise<HttpConnection> {
-    const [host, port] = address.split(":");
-    const socket = connect({ host, port: Number(port), noDelay: true });
-    await once(socket, "connect");
-    return new HttpConnection(socket, request, body);
+    const connection = new HttpConnection(address, request, body);
+    await connection.#connect();
+    return connection;
   }
 
-  /** Sends the request and resolves with the whole answer read. */
+  /** Sends the request and resolves with the whole answer read. Connects again where the server has closed what was idle. */
   request(): Promise<void> {
+    if (this.#socket?.writable !== true) return this.#connect().then(() => this.request());
     this.#waiting = Promise.withResolvers();
     this.#answer = "";
     this.#socket.write(this.#request);
     return this.#waiting.promise;
+  }
+
+  async #connect(): Promise<void> {
+    const [host, port] = this.#address.split(":");
+    const socket = connect({ host, port: Number(port), noDelay: true });
+    await once(socket, "connect");
+    socket.setEncoding("latin1").on("data", (text: string) => this.#take(text));
+    socket.on("error", (error) => this.#waiting?.reject(error));
+    socket.on("close", () => this.#waiting?.reject(new Error("the server closed the connection")));
+    this.#socket = socket;
   }
 
   #take(text: string): void {
@@ -48,7 +56,7 @@ export class HttpConnection implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#waiting = undefined;
-    this.#socket.destroy();
+    this.#socket?.destroy();
   }
 }
 

@@ -10,8 +10,8 @@ export interface ClosedLoopOptions {
   readonly ms: number;
   readonly signal: AbortSignal;
   /**
-   * Counts calls that fail instead of ending with the first: the rate is then that of the answered ones, up to the last of them, so that waiting
-   * for calls that time out isn't held against the others. Default false.
+   * Counts calls that fail instead of ending with the first. The rate is then that of the calls answered within the time: waiting for the last
+   * ones, which a server that starves some callers can take seconds for, isn't held against the others. Default false.
    */
   readonly mayFail?: boolean;
 }
@@ -28,34 +28,33 @@ export async function closedLoop(
   const startedMs = performance.now();
   const endMs = startedMs + ms;
   let calls = 0;
-  let lastMs = startedMs;
+  let inTime = 0;
   const failures: unknown[] = [];
   const slots = Array.from({ length: inFlight }, async (_, slot) => {
     let beganMs = performance.now();
     while (beganMs < endMs && calls < maxCalls && !signal.aborted) {
       try {
         await call(slot);
-        lastMs = performance.now();
         calls++;
-        latencies.record(Math.max(1, Math.round((lastMs - beganMs) * 1000)));
       } catch (error) {
         if (!mayFail) throw error;
         failures.push(error);
+        beganMs = performance.now();
+        continue;
       }
-      beganMs = performance.now();
+      const nowMs = performance.now();
+      if (nowMs < endMs) inTime++;
+      latencies.record(Math.max(1, Math.round((nowMs - beganMs) * 1000)));
+      beganMs = nowMs;
     }
   });
   await Promise.all(slots);
   signal.throwIfAborted();
   if (calls === 0 && failures.length > 0) throw failures[0];
-  const value = calls / ((lastMs - startedMs) / 1000);
-  const failedShare = failures.length / (calls + failures.length);
-  return {
-    value,
-    p50Ms: latencies.percentile(50) / 1000,
-    p99Ms: latencies.percentile(99) / 1000,
-    ...(mayFail && { failedShare }),
-  };
+  const latency = { p50Ms: latencies.percentile(50) / 1000, p99Ms: latencies.percentile(99) / 1000 };
+  if (mayFail)
+    return { value: inTime / (ms / 1000), ...latency, failedShare: failures.length / (calls + failures.length) };
+  return { value: calls / ((performance.now() - startedMs) / 1000), ...latency };
 }
 
 /**

@@ -5,11 +5,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { credentialsPath } from "@microts/core";
 import type { Bench } from "./bench.ts";
+import { helloworldFolder } from "./peers/hello.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 const run = promisify(execFile);
 const launcher = fileURLToPath(new URL("../../cli/bin/micro.js", import.meta.url));
-const helloworldFolder = fileURLToPath(new URL("../../examples/helloworld", import.meta.url));
 
 /** The real `micro server` in a process of its own, with a home of its own and its log at the level that has the access log. */
 export class MicroServer implements AsyncDisposable {

@@ -16,6 +16,14 @@ export interface MicroV3 {
   readonly network: string;
 }
 
+/** Where it listens inside. */
+export const microV3 = {
+  api: "127.0.0.1:8080",
+  proxy: "127.0.0.1:8081",
+  /** The account that it comes with. */
+  admin: { id: "admin", secret: "micro" },
+} as const;
+
 /**
  * `micro server` of the original, v3, as it comes. It listens on fixed ports of every address and writes below the home of its user, so it
  * gets namespaces of its own: a network with nothing but loopback, processes that all end with the first, and a passwd with a home in the

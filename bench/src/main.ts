@@ -1,9 +1,10 @@
-// npm run bench [-- --rows=unary,h2load --rounds=5 --seconds=3]
+// npm run bench [-- --rows=unary,h2load --rounds=5 --seconds=3 --growth=10000000]
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { describeMachine } from "./machine.ts";
 import type { Row } from "./row.ts";
-import { rows } from "./rows/index.ts";
+import { largest } from "./rows/growth.ts";
+import { rowsWith, usualGrowth } from "./rows/index.ts";
 import { type Result, runRow } from "./run.ts";
 import { renderRow } from "./table.ts";
 
@@ -17,10 +18,14 @@ const { values } = parseArgs({
     rows: { type: "string" },
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "2" },
+    /** How many records and events the larger side of the growth rows has. */
+    growth: { type: "string", default: String(usualGrowth) },
     /** Goes to the head of RESULTS.md. */
     note: { type: "string", multiple: true, default: [] },
   },
 });
+const growth = countOf("growth", values.growth, largest, 1_000);
+const rows = rowsWith(growth);
 const chosen = chooseRows(values.rows);
 const rounds = countOf("rounds", values.rounds, 100);
 const seconds = countOf("seconds", values.seconds, 60);
@@ -40,8 +45,8 @@ try {
     process.stdout.write(`\n${renderRow(result)}\n`);
     results.push(result);
   }
-  // A part of the rows would leave a page whose halves were measured on different days.
-  if (chosen.length === rows.length) await writeResults();
+  // Other rows would leave a page whose halves were measured on different days.
+  if (chosen.length === rows.length && growth === usualGrowth) await writeResults();
 } catch (error) {
   if (!stopping.signal.aborted) throw error;
   process.exitCode = 130;
@@ -62,9 +67,9 @@ function chooseRows(names: string | undefined): readonly Row[] {
   });
 }
 
-function countOf(flag: string, text: string, most: number): number {
+function countOf(flag: string, text: string, most: number, least = 1): number {
   const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > most)
-    throw new Error(`--${flag} takes 1 to ${most}, not ${text}`);
+  if (!Number.isInteger(count) || count < least || count > most)
+    throw new Error(`--${flag} takes ${least} to ${most}, not ${text}`);
   return count;
 }

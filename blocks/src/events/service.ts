@@ -39,10 +39,10 @@ const codecs: Readonly<Record<string, Partial<Pick<Method, "decode" | "encode">>
 function streamMethods(events: Events, stopping: AbortSignal | undefined): Method[] {
   return methodsOf(StreamService, {
     publish(request, { account }) {
-      const { namespace: named, topic, payload, ...options } = request as unknown as PublishCall;
+      const { namespace: named, topic, payload, id, metadata, timestamp, ttlMs } = request as unknown as PublishCall;
       const namespace = admitted(account, named, "events.Stream.Publish");
       // Without the call's signal: what is cancelled may be on its way to disk, and is so a moment later.
-      return given(events.publish(topic, payload, { ...options, namespace }));
+      return given(events.publish(topic, payload, { namespace, id, metadata, timestamp, ttlMs }));
     },
     async consume({ topic, group, offset, from, autoAck, ackWait, retryLimit, ...more }, context) {
       const namespace = admitted(context.account, more.namespace, "events.Stream.Consume");

@@ -67,7 +67,7 @@ export class EmbeddedEvents implements EventsDriver {
   async publish(namespace: string, topic: string, event: NewEvent, signal: AbortSignal): Promise<Published> {
     signal.throwIfAborted();
     const open = this.#opened.get(`${namespace}/${topic}`) ?? (await this.#made(namespace, topic));
-    return open.writer.append(event, signal);
+    return await open.writer.append(event, signal);
   }
 
   async consume(namespace: string, options: ConsumeOptions, signal: AbortSignal): Promise<AsyncIterable<Delivery>> {

@@ -9,6 +9,9 @@ interface Entry {
 /** A read whose outcome may be kept, unless its key is written meanwhile. */
 interface Fill {
   readonly name: string;
+  readonly hash: number;
+  /** How many writes there were when it began. */
+  readonly changes: number;
 }
 
 interface CacheLimits {
@@ -23,6 +26,9 @@ const defaultCache: CacheLimits = { maxBytes: 32 * 1024 * 1024, maxEntryBytes: 6
 
 /** About what an entry takes besides its key and content. */
 const entryBytes = 400;
+/** Writes are counted under so many hashes of keys, and so many reads are remembered. Powers of two. */
+const counters = 4_096;
+const remembered = 65_536;
 
 /**
  * Contents of records that were read, so that reading them again needs no other thread. It never knows less than the database:
@@ -30,6 +36,8 @@ const entryBytes = 400;
  * - while a key is being written nothing is served or kept for it (`writing`, until `written`, however the write ended);
  * - a read that began before a write was asked for keeps nothing (`begin`, `fill`);
  * - what has expired is never served.
+ *
+ * Once it is full, only what was read before lately is kept: reads all over a large table push nothing out, and cost next to nothing here.
  *
  * Nobody changes what it keeps: what a caller may change is a copy.
  */
@@ -40,7 +48,10 @@ export class StoreCache {
   #old = new Map<string, Entry>();
   #youngBytes = 0;
   #oldBytes = 0;
-  readonly #fills = new Map<string, Fill>();
+  /** How many writes were asked for of keys with this hash, of which other keys may have the same: then a read keeps nothing in vain. */
+  readonly #changes = new Uint32Array(counters);
+  /** Hashes of keys that were read and not kept. */
+  readonly #seen = new Uint32Array(remembered);
   /** How many writes are on their way, by key. */
   readonly #writes = new Map<string, number>();
 
@@ -66,26 +77,26 @@ export class StoreCache {
   /** A read of the database begins. Undefined when what it finds must not be kept. */
   begin(tableId: number, key: string): Fill | undefined {
     const name = nameOf(tableId, key);
-    if (this.#writes.has(name)) return undefined;
-    const fill = this.#fills.get(name) ?? { name };
-    this.#fills.set(name, fill);
-    return fill;
+    if (this.#writes.size > 0 && this.#writes.has(name)) return undefined;
+    const hash = hashOf(name);
+    return { name, hash, changes: this.#changes[hash % counters] ?? 0 };
   }
 
-  /** What a read has found. True when it is kept: the content is the cache's from then on. */
+  /** What a read has found. True when a copy of it is kept. */
   fill(fill: Fill | undefined, content: StoredContent | undefined): boolean {
-    if (fill === undefined || this.#fills.get(fill.name) !== fill) return false;
-    this.#fills.delete(fill.name);
+    if (fill === undefined || this.#changes[fill.hash % counters] !== fill.changes) return false;
     const bytes = sizeOf(fill.name, content);
-    if (bytes > this.#limits.maxEntryBytes) return false;
+    if (bytes > this.#limits.maxEntryBytes || !this.#admits(fill.hash)) return false;
     this.#forget(fill.name);
-    this.#keep(fill.name, { content, bytes });
+    this.#keep(fill.name, { content: copyOf(content), bytes });
     return true;
   }
 
-  /** A read has failed. */
-  abandon(fill: Fill | undefined): void {
-    if (fill !== undefined && this.#fills.get(fill.name) === fill) this.#fills.delete(fill.name);
+  #admits(hash: number): boolean {
+    const at = hash % remembered;
+    if (this.#old.size === 0 || this.#seen[at] === hash) return true;
+    this.#seen[at] = hash;
+    return false;
   }
 
   /** Changes of keys are about to be asked for. What it returns has to be given to `written`. */
@@ -93,7 +104,8 @@ export class StoreCache {
     return keys.map((key) => {
       const name = nameOf(tableId, key);
       this.#writes.set(name, (this.#writes.get(name) ?? 0) + 1);
-      this.#fills.delete(name);
+      const at = hashOf(name) % counters;
+      this.#changes[at] = (this.#changes[at] ?? 0) + 1;
       this.#forget(name);
       return name;
     });
@@ -143,6 +155,13 @@ export function copyOf(content: StoredContent | undefined): StoredContent | unde
 /** Tables stay apart: no number has a space in it. */
 function nameOf(tableId: number, key: string): string {
   return `${tableId} ${key}`;
+}
+
+/** A number of 32 bits. */
+function hashOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
+  return (hash ^ (hash >>> 15)) >>> 0;
 }
 
 function sizeOf(name: string, content: StoredContent | undefined): number {

@@ -102,14 +102,10 @@ export class EmbeddedStore implements StoreDriver {
 
   async #readThrough(tableId: number, key: string, signal: AbortSignal): Promise<StoredContent | undefined> {
     const fill = this.#cache.begin(tableId, key);
-    try {
-      const row = await this.database.readOne(readSql, [tableId, paramOfKey(key), this.#steady()], signal);
-      const content = row && contentOfRow(tableId, key, row);
-      return this.#cache.fill(fill, content) ? copyOf(content) : content;
-    } catch (error) {
-      this.#cache.abandon(fill);
-      throw error;
-    }
+    const row = await this.database.readOne(readSql, [tableId, paramOfKey(key), this.#steady()], signal);
+    const content = row && contentOfRow(tableId, key, row);
+    this.#cache.fill(fill, content);
+    return content;
   }
 
   async list(table: StoreTable, query: StoreQuery, signal: AbortSignal): Promise<StoredRecord[]> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { packJobs, packOutcomes, unpackJobs, unpackOutcomes } from "./packed.ts";
+import { movedWith, packJobs, packOutcomes, unpackJobs, unpackOutcomes } from "./packed.ts";
 import type { Job, Outcome, SqlValue, Statement } from "./protocol.ts";
 
 const anyBytes = fc.uint8Array({ maxLength: 40 });
@@ -12,6 +12,7 @@ const anyValue: fc.Arbitrary<SqlValue> = fc.oneof(
   fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
   fc.string({ unit: "binary" }),
   anyBytes,
+  fc.integer({ min: 0, max: 3 }).map((byte) => new Uint8Array(20_000).fill(byte)),
   // As it is cut from what a socket has read.
   anyBytes.map((bytes) =>
     new Uint8Array(Buffer.concat([Buffer.from("before"), bytes, Buffer.from("after")])).subarray(6, 6 + bytes.length),
@@ -48,8 +49,10 @@ describe("what travels between the threads", () => {
 
   it("is, for outcomes, the same rows, failures and unmet conditions in the same order", () => {
     const isSame = (outcomes: Outcome[]) => {
-      const arrived = unpackOutcomes(structuredClone(packOutcomes(outcomes)));
-      assert.deepEqual(arrived.map(plainOutcome), outcomes.map(plainOutcome));
+      const sent = outcomes.map(plainOutcome);
+      const packed = packOutcomes(outcomes);
+      const arrived = unpackOutcomes(structuredClone(packed, { transfer: movedWith(packed) }));
+      assert.deepEqual(arrived.map(plainOutcome), sent);
     };
     fc.assert(fc.property(fc.array(anyOutcome, { maxLength: 20 }), isSame));
   });

@@ -11,13 +11,15 @@ import type {
 } from "./protocol.ts";
 
 /**
- * Jobs and outcomes as they travel between threads: flat lists, and all bytes of jobs in one buffer. Copying an object, a list within a list or a
+ * Jobs and outcomes as they travel between threads: flat lists, and bytes in one buffer. Copying an object, a list within a list or a
  * view from one thread to another costs more than what is in it.
  */
 
 const unmet = -1;
 const failed = -2;
 const noBytes = new Uint8Array();
+/** Buffers of outcomes from this size on change owner instead of being copied. */
+const movedBytes = 16 * 1024;
 
 /** The bytes are copied. */
 export function packJobs(jobs: readonly Job[], numberOf: (statement: Statement) => number): PackedJobs {
@@ -85,12 +87,13 @@ export function unpackJobs({ shape, values, sizes, bytes }: PackedJobs): Numbere
 
 export function packOutcomes(outcomes: readonly Outcome[]): PackedOutcomes {
   const shape: number[] = [];
-  const values: SqlValue[] = [];
+  const values: (SqlValue | undefined)[] = [];
+  const pieces: Uint8Array[] = [];
   const failures: Failure[] = [];
   for (const outcome of outcomes) {
     if ("rows" in outcome) {
       shape.push(outcome.rows.length);
-      for (const rows of outcome.rows) packRows(rows, shape, values);
+      for (const rows of outcome.rows) packRows(rows, shape, values, pieces);
     } else if ("isUnmet" in outcome) {
       shape.push(unmet);
     } else {
@@ -98,20 +101,39 @@ export function packOutcomes(outcomes: readonly Outcome[]): PackedOutcomes {
       failures.push(outcome.failure);
     }
   }
-  return { shape, values, failures };
+  return { shape, values, ...joined(pieces), failures };
 }
 
-function packRows(rows: readonly Row[], shape: number[], values: SqlValue[]): void {
+function packRows(rows: readonly Row[], shape: number[], values: (SqlValue | undefined)[], pieces: Uint8Array[]): void {
   const [first] = rows;
   shape.push(rows.length);
   if (first === undefined) return;
   shape.push(first.length);
-  for (const row of rows) for (const value of row) values.push(value);
+  for (const row of rows) {
+    for (const value of row) {
+      const isPiece = value instanceof Uint8Array && value.byteLength < movedBytes;
+      values.push(isPiece ? undefined : value);
+      if (isPiece) pieces.push(value);
+    }
+  }
 }
 
-export function unpackOutcomes({ shape, values, failures }: PackedOutcomes): Outcome[] {
+/** What may change owner as the outcomes travel. */
+export function movedWith({ values, bytes }: PackedOutcomes): ArrayBuffer[] {
+  const moved: ArrayBuffer[] = bytes.byteLength === 0 ? [] : [bytes.buffer];
+  for (const value of values) {
+    const isMoved = value instanceof Uint8Array && value.byteLength === value.buffer.byteLength;
+    if (isMoved) moved.push(value.buffer as ArrayBuffer);
+  }
+  return moved;
+}
+
+/** Small values of bytes are views of the bytes given. */
+export function unpackOutcomes({ shape, values, sizes, bytes, failures }: PackedOutcomes): Outcome[] {
   const outcomes: Outcome[] = [];
   let value = 0;
+  let piece = 0;
+  let start = 0;
   let failure = 0;
   for (let at = 0; at < shape.length; ) {
     const kind = shape[at++] as number;
@@ -125,7 +147,15 @@ export function unpackOutcomes({ shape, values, failures }: PackedOutcomes): Out
         const columns = count === 0 ? 0 : (shape[at++] as number);
         for (let n = 0; n < count; n++) {
           const row: SqlValue[] = [];
-          for (const end = value + columns; value < end; value++) row.push(values[value] as SqlValue);
+          for (const end = value + columns; value < end; value++) {
+            const one = values[value];
+            if (one !== undefined) row.push(one);
+            else {
+              const size = sizes[piece++] as number;
+              row.push(new Uint8Array(bytes.buffer, bytes.byteOffset + start, size));
+              start += size;
+            }
+          }
           rows.push(row);
         }
         all.push(rows);

@@ -72,7 +72,10 @@ export interface PackedJobs {
 export interface PackedOutcomes {
   /** For each outcome that it was unmet or failed, or how many statements it has, then of each how many rows it has, and if any how many columns. */
   readonly shape: readonly number[];
-  readonly values: readonly SqlValue[];
+  /** Undefined stands for the next of the bytes. */
+  readonly values: readonly (SqlValue | undefined)[];
+  readonly sizes: readonly number[];
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly failures: readonly Failure[];
 }
 

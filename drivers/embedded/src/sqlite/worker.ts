@@ -3,7 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Committer } from "./commit.ts";
 import { Connection, failureOf, Refusal } from "./connection.ts";
 import { damageOfLog } from "./log-file.ts";
-import { packOutcomes, unpackJobs } from "./packed.ts";
+import { movedWith, packOutcomes, unpackJobs } from "./packed.ts";
 import {
   type Checkpoint,
   logDamaged,
@@ -22,8 +22,6 @@ const { file, role, maxResultBytes } = workerData as ThreadData;
 let connection: Connection;
 let committer: Committer | undefined;
 
-/** Buffers from this size on change owner instead of being copied between the threads. */
-const transferBytes = 16 * 1024;
 /** The log file is cut to this size when it starts over. */
 const keptLogBytes = 32 * 1024 * 1024;
 /**
@@ -156,16 +154,6 @@ function problemsOf(find: () => string[]): string[] {
   }
 }
 
-function transferable(reply: Reply): ArrayBuffer[] {
-  const buffers: ArrayBuffer[] = [];
-  for (const value of "outcomes" in reply ? reply.outcomes.values : []) {
-    const isOwned =
-      value instanceof Uint8Array && value.byteLength >= transferBytes && value.byteLength === value.buffer.byteLength;
-    if (isOwned) buffers.push(value.buffer as ArrayBuffer);
-  }
-  return buffers;
-}
-
 const port = parentPort;
 if (port !== null) {
   const serve = (request: Request) => {
@@ -177,7 +165,7 @@ if (port !== null) {
       committer?.breakOn(failure);
       reply = { failure };
     }
-    port.postMessage(reply, transferable(reply));
+    port.postMessage(reply, "outcomes" in reply ? movedWith(reply.outcomes) : []);
     if (request.kind === "close") port.close();
   };
   // The first message says that the file may be opened.

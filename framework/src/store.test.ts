@@ -51,7 +51,7 @@ describe("the store of a service", { timeout: 60_000 }, () => {
 
   it("updates without losing what others change meanwhile, keeps the expiry, and deletes for undefined", async () => {
     const add = () => store.update<number>("count", (n = 0) => n + 1);
-    const results = await Promise.all(Array.from({ length: 25 }, add));
+    const results: number[] = await Promise.all(Array.from({ length: 25 }, add));
     equal(await store.read("count"), 25);
     deepEqual(new Set(results).size, 25);
     await store.write("lent", 1, { ttlMs: 60_000, metadata: { to: "jane" } });

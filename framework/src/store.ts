@@ -39,6 +39,41 @@ function serviceName(): string {
 }
 
 /**
+ * Changes a value to what `change` makes of the one that is there (undefined for none), and again when somebody else has changed it meanwhile, so
+ * that no change is lost; undefined deletes it. Resolves with the new value. The record keeps its expiry and metadata unless told others.
+ */
+async function update<T>(
+  key: string,
+  change: (value: T | undefined) => T | Promise<T>,
+  options?: UpdateOptions,
+): Promise<T>;
+async function update<T>(
+  key: string,
+  change: (value: T | undefined) => T | undefined | Promise<T | undefined>,
+  options?: UpdateOptions,
+): Promise<T | undefined>;
+async function update<T>(
+  key: string,
+  change: (value: T | undefined) => T | undefined | Promise<T | undefined>,
+  options: UpdateOptions = {},
+): Promise<T | undefined> {
+  for (;;) {
+    const entry = await store.get<T>(key, options);
+    const value = await change(entry?.value);
+    const ifRevision = entry?.revision ?? 0;
+    try {
+      if (value !== undefined) {
+        const kept = entry && { expiresAt: entry.expiresAt, metadata: entry.metadata };
+        await open().writeJson(key, value, { ...kept, ...options, ifRevision, ...signal() });
+      } else if (entry !== undefined) await store.delete(key, { ...options, ifRevision });
+      return value;
+    } catch (error) {
+      if (!(error instanceof MicroError && error.code === 409)) throw error;
+    }
+  }
+}
+
+/**
  * This service's records, kept by the platform: JSON values under string keys, durable once written. Errors are MicroErrors.
  */
 export const store = {
@@ -61,30 +96,7 @@ export const store = {
     return open().writeJson(key, value, { ...options, ...signal() });
   },
 
-  /**
-   * Changes a value to what `change` makes of the one that is there (undefined for none), and again when somebody else has changed it meanwhile, so
-   * that no change is lost; undefined deletes it. Resolves with the new value. The record keeps its expiry and metadata unless told others.
-   */
-  async update<T>(
-    key: string,
-    change: (value: T | undefined) => T | undefined | Promise<T | undefined>,
-    options: UpdateOptions = {},
-  ): Promise<T | undefined> {
-    for (;;) {
-      const entry = await store.get<T>(key, options);
-      const value = await change(entry?.value);
-      const ifRevision = entry?.revision ?? 0;
-      try {
-        if (value !== undefined) {
-          const kept = entry && { expiresAt: entry.expiresAt, metadata: entry.metadata };
-          await open().writeJson(key, value, { ...kept, ...options, ifRevision, ...signal() });
-        } else if (entry !== undefined) await store.delete(key, { ...options, ifRevision });
-        return value;
-      } catch (error) {
-        if (!(error instanceof MicroError && error.code === 409)) throw error;
-      }
-    }
-  },
+  update,
 
   /** Deleting a key that isn't there is fine. With `ifRevision` throws 409 when the record has changed meanwhile. */
   async delete(key: string, options: DeleteOptions = {}): Promise<void> {

@@ -6,12 +6,11 @@ export default service("tags", {
     description: "Counts tags that were added to or removed from a post",
     input: z.object({ added: z.array(z.string()), removed: z.array(z.string()) }),
     output: z.object({}),
-    handler: ({ added, removed }) =>
-      inTurn(async () => {
-        for (const tag of added) await count(tag, 1);
-        for (const tag of removed) await count(tag, -1);
-        return {};
-      }),
+    handler: async ({ added, removed }) => {
+      for (const tag of added) await count(tag, 1);
+      for (const tag of removed) await count(tag, -1);
+      return {};
+    },
   }),
 
   list: endpoint({
@@ -24,17 +23,7 @@ export default service("tags", {
   }),
 });
 
+/** Whoever counts at the same time: no change is lost. A count of 0 goes away. */
 async function count(tag: string, by: number): Promise<void> {
-  const posts = ((await store.read<number>(tag)) ?? 0) + by;
-  if (posts > 0) await store.write(tag, posts);
-  else await store.delete(tag);
-}
-
-let last: Promise<unknown> = Promise.resolve();
-
-/** Runs one change after the other: reading a count and writing it back must not interleave. */
-function inTurn<T>(change: () => Promise<T>): Promise<T> {
-  const result = last.then(change);
-  last = result.catch(() => {});
-  return result;
+  await store.update<number>(tag, (posts = 0) => (posts + by > 0 ? posts + by : undefined));
 }

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { MicroError } from "@microts/core";
 import { errorOfFailure } from "./failure.ts";
 import type { Job, Outcome, Row } from "./protocol.ts";
@@ -35,8 +34,6 @@ const growAfterMs = 20;
 const slowMs = 2;
 const patience = 1 / 3;
 const maxPatienceMs = 4;
-/** So many callers are answered before whatever else waits for the event loop has its turn: what they do with their answers adds up. */
-const answersATurn = 8;
 /** More than this waiting means the disk can't keep up: callers are refused instead of memory filling. */
 const maxWaiting = 20_000;
 const maxWaitingBytes = 256 * 1024 * 1024;
@@ -62,8 +59,6 @@ export class Lane {
   #busy = 0;
   #closed: MicroError | undefined;
   #drained: (() => void) | undefined;
-  /** Resolves when all whose outcome is known have been told. */
-  #answered: Promise<void> = Promise.resolve();
 
   constructor({ kind, thread, maxThreads = 1, start, onDone }: LaneOptions) {
     this.#kind = kind;
@@ -99,10 +94,9 @@ export class Lane {
   async close(): Promise<void> {
     if (this.#queue.length > 0 || this.#busy > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
     this.#closed ??= MicroError.unavailable("store", "the database is closed");
-    await this.#answered;
     clearTimeout(this.#growing);
     clearTimeout(this.#gathering);
-    while (this.#starting) await nextTurn();
+    while (this.#starting) await new Promise((resolve) => setImmediate(resolve));
     await Promise.all(this.#threads.slice(1).map((thread) => thread.close()));
   }
 
@@ -132,29 +126,20 @@ export class Lane {
   async #give(thread: DatabaseThread, batch: readonly Waiting[]): Promise<void> {
     this.#busy++;
     const startedMs = performance.now();
-    const doing = thread.run(
-      this.#kind,
-      batch.map(({ job }) => job),
-    );
-    await doing.catch(() => {});
-    this.#answered = this.#answer(batch, doing, thread.file);
+    try {
+      const outcomes = await thread.run(
+        this.#kind,
+        batch.map(({ job }) => job),
+      );
+      for (let index = 0; index < batch.length; index++) settle(batch[index] as Waiting, outcomes[index], thread.file);
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
     this.#onDone?.(batch.reduce((sum, { bytes }) => sum + bytes, 0));
     this.#busy--;
     this.#idle.push(thread);
     if (this.#kind === "write") this.#gather(batch.length, performance.now() - startedMs);
     this.#send();
-  }
-
-  /** Tells the callers, a few in each turn of the event loop and in the order in which they asked. */
-  async #answer(batch: readonly Waiting[], doing: Promise<readonly Outcome[]>, file: string): Promise<void> {
-    await this.#answered;
-    const outcomes = await doing.catch((error: unknown) => ({ error }));
-    for (let index = 0; index < batch.length; index++) {
-      const waiting = batch[index] as Waiting;
-      if (index > 0 && index % answersATurn === 0) await nextTurn();
-      if ("error" in outcomes) waiting.reject(outcomes.error);
-      else settle(waiting, outcomes[index], file);
-    }
   }
 
   /** So many were answered, after so long. */

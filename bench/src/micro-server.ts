@@ -9,18 +9,30 @@ import { helloworldFolder } from "./peers/hello.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 const run = promisify(execFile);
-const launcher = fileURLToPath(new URL("../../cli/bin/micro.js", import.meta.url));
+/** The micro command from the sources of this repository. */
+export const sourceLauncher = fileURLToPath(new URL("../../cli/bin/micro.js", import.meta.url));
+
+interface StartOptions {
+  readonly isProfiled?: boolean;
+  /** More of its environment. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Default: the one of the sources. */
+  readonly launcher?: string;
+}
 
 /** The real `micro server` in a process of its own, with a home of its own and its log at the level that has the access log. */
 export class MicroServer implements AsyncDisposable {
   readonly process: ServerProcess;
   readonly #env: NodeJS.ProcessEnv;
   readonly #home: string;
+  readonly #launcher: string;
   #addresses: { readonly api: string; readonly proxy: string } | undefined;
 
-  /** Starts it, with `more` in its environment. The home keeps its data for the next start. */
-  constructor(bench: Bench, name: string, home: string, isProfiled = false, more: NodeJS.ProcessEnv = {}) {
+  /** Starts it. The home keeps its data for the next start. */
+  constructor(bench: Bench, name: string, home: string, options: StartOptions = {}) {
+    const { isProfiled = false, env: more = {}, launcher = sourceLauncher } = options;
     this.#home = home;
+    this.#launcher = launcher;
     const free = "127.0.0.1:0";
     const { PATH } = process.env;
     this.#env = { PATH, MICRO_HOME: home, HOME: home };
@@ -56,6 +68,11 @@ export class MicroServer implements AsyncDisposable {
 
   /** Runs `micro …` against it, to its end. */
   async micro(...args: readonly string[]): Promise<string> {
+    return this.microFrom(this.#launcher, ...args);
+  }
+
+  /** The same with another installation of the command. */
+  async microFrom(launcher: string, ...args: readonly string[]): Promise<string> {
     const env = { ...this.#env, MICRO_PROXY: this.addresses.proxy };
     const { stdout } = await run(process.execPath, [launcher, ...args], { env });
     return stdout;
@@ -93,7 +110,7 @@ export async function startMicroServer(
 ): Promise<MicroServer> {
   const home = await bench.newFolder(`home-${name}`);
   await fill?.(join(home, "server"));
-  const server = new MicroServer(bench, name, home, true, env);
+  const server = new MicroServer(bench, name, home, { isProfiled: true, ...(env !== undefined && { env }) });
   await server.ready();
   return server;
 }

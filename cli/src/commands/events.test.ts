@@ -84,6 +84,9 @@ describe("micro events", () => {
       await says(["replay", "d", "--into", "e"]),
       "2 published to e, 2 not: an earlier replay had published them\n",
     );
+    const long = "x".repeat(256);
+    await says(["publish", long, "1"]);
+    assert.equal(await says(["replay", long, "--into", "long"]), "1 published to long\n");
     assert.equal(await says(["read", "e"]), "3\n4\n1\n2\n");
     assert.equal(await says(["consume", "d", "-g", "g", "-f", "earliest", "-c", "4"]), "1\n2\n3\n4\n");
     assert.equal(await says(["replay", "d", "--group", "g", "--from", "3"]), "g goes on at offset 3\n");

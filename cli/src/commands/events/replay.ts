@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Damage, Event } from "@microts/proto/events";
 import { command } from "../../command.ts";
 import type { Context } from "../../context.ts";
@@ -113,9 +114,11 @@ async function* eventsOf(
 async function appender(context: Context, topic: string, into: string): Promise<(event: Event) => Promise<boolean>> {
   const client = await streamClient(context);
   const namespace = await context.session.namespace();
+  // An id may be as long as the name of a topic, and no longer.
+  const source = topic.length <= 64 ? topic : createHash("sha256").update(topic).digest("hex");
   return async ({ offset, metadata: all, payload, timestampMs }) => {
     const own = Object.entries(all).filter(([name]) => !name.startsWith(deadPrefix));
-    const id = `replay/${topic}/${offset}`;
+    const id = `replay/${source}/${offset}`;
     const request = { topic: into, id, metadata: Object.fromEntries(own), payload, timestampMs, namespace };
     return (await client.publish(request, { signal: context.signal })).duplicate;
   };

@@ -26,6 +26,18 @@ describe("micro config", () => {
     assert.match(nothing.stderr, /needs a value for tls\.key: as a word, or on standard input/);
   });
 
+  it("says so when a secret's new value is in clear", async () => {
+    await micro.run(["config", "set", "-s", "mail.password", "abc"]);
+    const kept = await micro.run(["config", "set", "-s", "mail.password", "def"]);
+    assert.deepEqual([kept.code, kept.stderr], [0, ""]);
+    const { code, stderr } = await micro.run(["config", "set", "mail.password", "ghi"]);
+    const warning =
+      "mail.password was a secret and is kept in clear now. To encrypt it: micro config set --secret mail.password\n";
+    assert.deepEqual([code, stderr], [0, warning]);
+    assert.equal((await micro.run(["config", "set", "mail.password", "jkl"])).stderr, "");
+    assert.equal((await micro.run(["config", "set", "mail", "{}"])).stderr, "");
+  });
+
   it("rotates the keys of all secrets (CF-04)", async () => {
     await micro.run(["config", "set", "-s", "rotated.key", "abc"]);
     const { code, stdout } = await micro.run(["config", "rotate"]);

@@ -38,13 +38,16 @@ export const config = group("Manage configuration values", {
     run: async (context, { secret }, [path = "", word]) => {
       const given = word ?? (await askForValue(context, path));
       const client = await configClient(context);
-      const request = {
-        namespace: await context.session.namespace(),
-        path,
-        value: { data: asJson(given), format: "json" },
-        options: { secret },
-      };
-      await client.set(request, { signal: context.signal });
+      const { out, session, signal } = context;
+      const namespace = await session.namespace();
+      // Without one there is nothing yet, and what keeps the value from being read keeps it from being set as well.
+      const before = secret ? undefined : await client.get({ namespace, path }, { signal }).catch(() => undefined);
+      await client.set(
+        { namespace, path, value: { data: asJson(given), format: "json" }, options: { secret } },
+        { signal },
+      );
+      if (before?.value?.data.includes('"[secret]"') === true)
+        out.warn(`${path} was a secret and is kept in clear now. To encrypt it: micro config set --secret ${path}`);
     },
   }),
   del: command({

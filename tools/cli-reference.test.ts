@@ -13,4 +13,13 @@ describe("docs/reference/cli.md", () => {
     for (const name of Object.keys(commands)) assert.match(text, new RegExp(`^## micro ${name}$`, "m"));
     assert.match(text, /`micro auth create rule <id>`/);
   });
+
+  it("has no example that isn't a command", async () => {
+    const examples = [...(await cliReference()).matchAll(/^micro (\S+).*$/gm)];
+    assert.ok(examples.length > 50);
+    assert.deepEqual(
+      examples.filter(([, name = ""]) => !Object.hasOwn(commands, name)).map(([line]) => line),
+      [],
+    );
+  });
 });

@@ -22,7 +22,7 @@ export const writeBlob = command({
   plainErrors: true,
   examples: [
     "store blob write avatars/jane jane.png --content_type image/png --public",
-    "tar cz photos | micro store blob write photos.tar.gz",
+    "store blob write backup.sql < backup.sql",
   ],
   flags: {
     content_type: { kind: "text", help: "media type, such as image/png (default: none)" },

@@ -14,8 +14,8 @@ export const commit = command({
   plainErrors: true,
   examples: [
     "store commit changes.ndjson",
-    `echo '{"key": "lock", "value": "me", "expiry": "30s", "if_revision": 0}' | micro store commit`,
-    `echo '{"key": "lock", "delete": true}' | micro store commit`,
+    `store commit <<< '{"key": "lock", "value": "me", "expiry": "30s", "if_revision": 0}'`,
+    `store commit <<< '{"key": "lock", "delete": true}'`,
   ],
   flags: placeFlags,
   run: async (context, flags, [file]) => {

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { bytesOfBase64 } from "../base64.ts";
 import { usageError } from "../failure.ts";
 import { isObject, parseExact } from "../json.ts";
 
@@ -82,9 +83,8 @@ function readFloat(text: string): number | string | undefined {
 /** Base64, or the content of a file after `@`; base64 in JSON. */
 async function readBytes(text: string, { flag, folder }: Reading): Promise<string> {
   if (!text.startsWith("@")) {
-    const plain = text.replaceAll("-", "+").replaceAll("_", "/").replace(/=+$/, "");
-    if (/^[A-Za-z0-9+/]*$/.test(plain) && plain.length % 4 !== 1)
-      return Buffer.from(plain, "base64").toString("base64");
+    const bytes = bytesOfBase64(text);
+    if (bytes !== undefined) return bytes.toString("base64");
     throw usageError(`--${flag} wants bytes: base64, or @file, not "${shorten(text)}"`);
   }
   const path = resolve(folder, text.slice(1));

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
+import { bytesOfBase64 } from "../../base64.ts";
 import { command } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { parseDuration } from "../../duration.ts";
@@ -55,7 +56,7 @@ function changeOf(line: string, number: number) {
   const unknown = Object.keys(fields).find((name) => !names.includes(name));
   if (unknown !== undefined) throw wrong(`it has "${unknown}", which is none of ${names.join(", ")}`);
   const { expiry, if_revision: revision, delete: isDeleted = false } = fields;
-  const [key, value] = [bytesOf(fields, "key"), bytesOf(fields, "value")];
+  const [key, value] = [bytesOf(fields, "key", wrong), bytesOf(fields, "value", wrong)];
   if (key === undefined) throw wrong("it has no key");
   if (typeof isDeleted !== "boolean") throw wrong("delete has to be true or false");
   if ((value === undefined) !== isDeleted) throw wrong('it needs either a value or "delete": true');
@@ -80,9 +81,18 @@ function fieldsOf(line: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-function bytesOf(fields: Readonly<Record<string, unknown>>, name: string): Buffer | undefined {
+function bytesOf(
+  fields: Readonly<Record<string, unknown>>,
+  name: string,
+  wrong: (why: string) => Error,
+): Buffer | undefined {
   const [value, base64] = [fields[name], fields[`${name}_base64`]];
-  if (typeof base64 === "string") return Buffer.from(base64, "base64");
-  if (value === undefined) return undefined;
-  return Buffer.from(typeof value === "string" ? value : JSON.stringify(value));
+  if (base64 === undefined) {
+    if (value === undefined) return undefined;
+    return Buffer.from(typeof value === "string" ? value : JSON.stringify(value));
+  }
+  if (value !== undefined) throw wrong(`it has both ${name} and ${name}_base64`);
+  const bytes = typeof base64 === "string" ? bytesOfBase64(base64) : undefined;
+  if (bytes === undefined) throw wrong(`${name}_base64 has to be a text in base64`);
+  return bytes;
 }

@@ -1,9 +1,9 @@
 // The same random answers of a server, frame by frame, to our client and to one of node:http2: both see the same, and send the same.
 import { deepEqual, equal } from "node:assert/strict";
-import { connect, type IncomingHttpHeaders } from "node:http2";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
-import { frameMessage, readMessages } from "../../../../testing/src/grpc-frames.ts";
+import { frameMessage } from "../../../../testing/src/grpc-frames.ts";
+import { type NodeAnswer, NodeHttp2Client } from "../../../../testing/src/node-http2-client.ts";
 import { bodyFrames, headerFrames, type Manner } from "../../../../testing/src/planned-call.ts";
 import { manner, messages, metadata } from "../../../../testing/src/planned-call-arbitrary.ts";
 import { listenRaw, type RawHttp2 } from "../../../../testing/src/raw-http2.ts";
@@ -34,14 +34,6 @@ interface Answer {
   readonly manner: Manner;
   /** Instead of the rest: headers with the status alone, or a reset after them. */
   readonly instead: "trailers only" | "reset" | undefined;
-}
-
-/** What a client has seen, and what the server has seen of it. */
-interface Seen {
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly messages: readonly string[];
-  readonly status: number;
-  readonly trailers: Readonly<Record<string, string>>;
 }
 
 function answerFrames(streamId: number, answer: Answer): Buffer[] {
@@ -106,7 +98,7 @@ function chosen(fields: readonly string[]): Fields {
 
 const path = "/a.B/C";
 
-async function callOurs(connections: Connections, address: string, request: Request): Promise<Seen> {
+async function callOurs(connections: Connections, address: string, request: Request): Promise<NodeAnswer> {
   const start = {
     path,
     contentType: "application/grpc",
@@ -122,47 +114,6 @@ async function callOurs(connections: Connections, address: string, request: Requ
   const status = await call.status;
   const headers = await call.headers.catch(() => ({}));
   return { metadata: { ...headers }, messages: received, status: status.code, trailers: { ...status.trailers } };
-}
-
-async function callNodes(address: string, request: Request): Promise<Seen> {
-  const session = connect(`http://${address}`);
-  session.on("error", () => {});
-  const control = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
-  const stream = session.request({ ...control, ...Object.fromEntries(request.metadata) });
-  let headers: IncomingHttpHeaders = {};
-  let trailers: IncomingHttpHeaders | undefined;
-  stream.on("response", (received) => {
-    headers = received;
-  });
-  stream.on("trailers", (received) => {
-    trailers = received;
-  });
-  stream.on("error", () => {});
-  for (const message of request.messages) stream.write(frameMessage(message));
-  stream.end();
-  const received: string[] = [];
-  try {
-    for await (const message of readMessages(stream)) received.push(message.toString("hex"));
-  } catch {
-    // The stream was reset.
-  }
-  const { rstCode } = stream;
-  session.destroy();
-  const last = trailers ?? headers;
-  // What gRPC makes of a reset: CANCEL is CANCELLED, others are INTERNAL.
-  const ofReset = rstCode === cancel ? 1 : 13;
-  return {
-    metadata: ofCalls(trailers === undefined && rstCode === 0 ? {} : headers),
-    messages: received,
-    status: last["grpc-status"] === undefined ? ofReset : Number(last["grpc-status"]),
-    trailers: last["grpc-status"] === undefined ? {} : ofCalls(last),
-  };
-}
-
-/** The fields that mean nothing to gRPC or HTTP. */
-function ofCalls(headers: IncomingHttpHeaders): Record<string, string> {
-  const pairs = Object.entries(headers).filter(([name]) => /^[xy]/.test(name));
-  return Object.fromEntries(pairs.map(([name, value]) => [name, String(value)]));
 }
 
 const request: fc.Arbitrary<Request> = fc.record({
@@ -217,12 +168,14 @@ const oddities: Readonly<Record<string, (streamId: number) => Buffer[]>> = {
 describe("our client and node:http2's", () => {
   const planned = new Planned();
   let server: Awaited<ReturnType<typeof listenRaw>>;
+  const nodesClient = new NodeHttp2Client();
   let connections: Connections;
   before(async () => {
     server = await listenRaw((peer) => void planned.serve(peer), { settings: [4, 1000] });
     connections = new Connections();
   });
   after(async () => {
+    nodesClient[Symbol.dispose]();
     await connections[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
   });
@@ -233,7 +186,7 @@ describe("our client and node:http2's", () => {
         planned.answer = (streamId) => answerFrames(streamId, given);
         planned.requests.length = 0;
         const mine = await callOurs(connections, server.address, asked);
-        const nodes = await callNodes(server.address, asked);
+        const nodes = await nodesClient.call({ address: server.address, path, ...asked });
         // A reset may overtake what came before it on the way to the caller.
         if (given.instead === "reset") equal(mine.status, nodes.status);
         // The one header block there is counts as trailers; whether as headers too is a matter of taste.
@@ -254,7 +207,7 @@ describe("our client and node:http2's", () => {
       await using ourServer = await listenRaw((peer) => void forUs.serve(peer));
       await using own = new Connections();
       const nothing = { metadata: [], messages: [] };
-      const { status: nodes } = await callNodes(nodesServer.address, nothing);
+      const { status: nodes } = await nodesClient.call({ address: nodesServer.address, path, ...nothing });
       const { status: mine } = await callOurs(own, ourServer.address, nothing);
       equal(mine === 0, nodes === 0);
       if (mine === 0) return;

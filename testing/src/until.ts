@@ -15,3 +15,12 @@ export async function until<T>(
     await delay(pauseMs);
   }
 }
+
+/** The same for what is true or isn't yet. Fails with the condition's own text. */
+export async function untilTrue(condition: () => boolean | Promise<boolean>, ms = 20_000, pauseMs = 5): Promise<void> {
+  const late = Date.now() + ms;
+  while (!(await condition())) {
+    if (Date.now() > late) throw new Error(`not true within ${ms} ms: ${condition}`);
+    await delay(pauseMs);
+  }
+}

@@ -2,14 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
 import { open, type ServedGateway, serveGateway } from "@microts/testing";
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error("it did not come true within 5 s");
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
+import { untilTrue } from "../../../testing/src/until.ts";
 
 const get = (served: ServedGateway, path: string, accept?: string) =>
   fetch(`http://${served.address}${path}`, { headers: accept === undefined ? {} : { accept } });
@@ -44,7 +37,7 @@ describe("a streaming endpoint", () => {
     const reader = answer.body?.getReader();
     equal(Buffer.from((await reader?.read())?.value ?? []).toString(), '{"tick":1}\n');
     await reader?.cancel();
-    await until(() => served.backend.cancelled === 1);
+    await untilTrue(() => served.backend.cancelled === 1);
   });
 
   it("answers its headers although it has nothing to say yet", async () => {
@@ -52,7 +45,7 @@ describe("a streaming endpoint", () => {
     const answer = await get(served, "/helloworld/quiet", "text/event-stream");
     equal(answer.status, 200);
     await answer.body?.cancel();
-    await until(() => served.backend.cancelled === 1);
+    await untilTrue(() => served.backend.cancelled === 1);
   });
 
   it("that fails at once has the status of its error", async () => {
@@ -94,7 +87,7 @@ describe("a streaming endpoint", () => {
     }
     equal(sent < 2000, true, `${sent} messages of 64 KiB were taken`);
     socket.destroy();
-    await until(() => served.gateway.running === 0);
+    await untilTrue(() => served.gateway.running === 0);
   });
 });
 
@@ -103,9 +96,9 @@ describe("a client that goes away (GW-12)", () => {
     await using served = await serveGateway();
     const sockets = Array.from({ length: 50 }, () => open(served.address));
     for (const socket of sockets) socket.write("GET /helloworld/slow HTTP/1.1\r\nHost: x\r\n\r\n");
-    await until(() => served.backend.calls.length === 50);
+    await untilTrue(() => served.backend.calls.length === 50);
     for (const socket of sockets) socket.destroy();
-    await until(() => served.backend.cancelled === 50 && served.gateway.running === 0);
+    await untilTrue(() => served.backend.cancelled === 50 && served.gateway.running === 0);
     match(served.accessLines[0] ?? "", / 499 /);
   });
 
@@ -115,7 +108,7 @@ describe("a client that goes away (GW-12)", () => {
     socket.write("GET /helloworld/tick HTTP/1.1\r\nHost: x\r\n\r\n");
     await once(socket, "data");
     socket.destroy();
-    await until(() => served.backend.cancelled === 1 && served.gateway.running === 0);
+    await untilTrue(() => served.backend.cancelled === 1 && served.gateway.running === 0);
   });
 });
 
@@ -125,7 +118,7 @@ describe("a deadline", () => {
     const answer = await get(served, "/helloworld/slow");
     equal(answer.status, 504);
     equal(((await answer.json()) as { code: number }).code, 504);
-    await until(() => served.backend.cancelled === 1);
+    await untilTrue(() => served.backend.cancelled === 1);
   });
 
   it("holds although the call does not listen", async () => {
@@ -140,7 +133,7 @@ describe("closing", () => {
   it("finishes what runs, tells clients to close, and takes no more (GW-11)", async () => {
     await using served = await serveGateway();
     const running = Array.from({ length: 20 }, () => get(served, "/helloworld/wait?ms=200"));
-    await until(() => served.backend.calls.length === 20);
+    await untilTrue(() => served.backend.calls.length === 20);
     const closed = served.gateway.close(5000);
     for (const answer of await Promise.all(running)) {
       equal(answer.status, 200);
@@ -157,7 +150,7 @@ describe("closing", () => {
     await using served = await serveGateway();
     const answer = await get(served, "/helloworld/tick");
     const text = answer.text();
-    await until(() => served.backend.calls.length === 1);
+    await untilTrue(() => served.backend.calls.length === 1);
     await served.gateway.close(100);
     equal(await text, '{"tick":1}\n');
   });

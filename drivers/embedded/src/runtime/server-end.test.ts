@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, it } from "node:test";
 import { openRuntimePlatform, registering } from "@microts/testing";
+import { untilTrue } from "../../../../testing/src/until.ts";
 
 const signal = new AbortController().signal;
 
@@ -17,14 +18,6 @@ async function isAlive(pid: number): Promise<boolean> {
   return stat !== "" && !/\) Z /.test(stat);
 }
 
-async function until(condition: () => Promise<boolean> | boolean, ms = 8000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 describe("the end of a server", () => {
   it("ends every service when the server is killed, and the next server starts each once (RT-04)", async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "micro-runtime-kill-"));
@@ -32,9 +25,9 @@ describe("the end of a server", () => {
       const { server, pids: before } = await serverWith(dataDir, 4);
       equal(before.length, 8);
       server.kill("SIGKILL");
-      await until(async () => !(await Promise.all(before.map(isAlive))).includes(true), 2000);
+      await untilTrue(async () => !(await Promise.all(before.map(isAlive))).includes(true), 2000);
       await using platform = await openRuntimePlatform({ keep: dataDir });
-      await until(
+      await untilTrue(
         async () =>
           (await platform.runtime.read("micro", "", "", signal)).filter(({ status }) => status === "running").length ===
           4,
@@ -73,7 +66,7 @@ describe("the end of a server", () => {
       }
       await rm(join(dataDir, "runtime"), { recursive: true });
       await using platform = await openRuntimePlatform({ keep: dataDir });
-      await until(async () => (await platform.runtime.read("micro", "kept", "", signal))[0]?.status === "running");
+      await untilTrue(async () => (await platform.runtime.read("micro", "kept", "", signal))[0]?.status === "running");
       const services = await platform.runtime.read("micro", "", "", signal);
       deepEqual(
         services.map(({ name, status }) => `${name} ${status}`),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { openRuntimePlatform, type RuntimePlatform, registering, tarOf } from "@microts/testing";
+import { untilTrue } from "../../../../testing/src/until.ts";
 
 const signal = new AbortController().signal;
 
@@ -17,14 +18,6 @@ async function pids(platform: RuntimePlatform, name: string): Promise<number[]> 
 async function isAlive(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
   return stat !== "" && !/\) Z /.test(stat);
-}
-
-async function until(condition: () => Promise<boolean> | boolean, ms = 8000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 async function statusOf({ runtime }: RuntimePlatform, name: string) {
@@ -71,11 +64,11 @@ describe("supervision", () => {
     const clock = { now: () => now, sleep: async (ms: number) => void delays.push(ms) };
     await using platform = await openRuntimePlatform({ clock });
     await platform.run("ends", { "index.mjs": service("setTimeout(() => process.exit(0), 400);") });
-    await until(
+    await untilTrue(
       async () => platform.registered.length === 2 && (await statusOf(platform, "ends")).status === "running",
     );
     now += 3_600_000;
-    await until(() => delays.length === 2);
+    await untilTrue(() => delays.length === 2);
     deepEqual(delays, [100, 100]);
   });
 
@@ -85,7 +78,7 @@ describe("supervision", () => {
     const [pid = 0] = await pids(platform, "stubborn");
     const began = performance.now();
     const deleted = platform.runtime.delete("micro", "stubborn", "latest", signal);
-    await until(async () => (await statusOf(platform, "stubborn")).status === "stopping");
+    await untilTrue(async () => (await statusOf(platform, "stubborn")).status === "stopping");
     await platform.run("other", { "index.mjs": service("") });
     equal((await statusOf(platform, "other")).status, "running");
     await deleted;
@@ -112,7 +105,7 @@ sleep(["sh", "-c", "(setsid sleep 302 & setsid sh -c 'trap \\"\\" TERM; sleep 30
       );
       return environments.filter((text) => text.includes(`MICRO_SERVICE_NODE_ID=${registered[0]}\0`)).length;
     };
-    await until(async () => (await marked()) >= 6);
+    await untilTrue(async () => (await marked()) >= 6);
     await platform.runtime.delete("micro", "parent", "latest", signal);
     equal(await marked(), 0);
   });

@@ -33,15 +33,21 @@ export interface RuntimePlatform extends AsyncDisposable {
   messages(name: string): Promise<string[]>;
 }
 
-export interface RuntimePlatformOptions extends Partial<EmbeddedRuntimeOptions> {
+export interface RuntimePlatformOptions extends Omit<Partial<EmbeddedRuntimeOptions>, "registerTimeoutMs"> {
   /** Kept when it is disposed. Default: a new one, which is removed. */
   readonly keep?: string;
+  /** Default: the runtime's own. Less than a few seconds is too little for a process on a busy machine. */
+  readonly registerTimeoutMs?: number | undefined;
 }
 
 const never = new AbortController().signal;
 
-/** Opens a platform; processes have 2 s to register unless set otherwise. */
-export async function openRuntimePlatform({ keep, ...options }: RuntimePlatformOptions = {}): Promise<RuntimePlatform> {
+/** Opens a platform. */
+export async function openRuntimePlatform({
+  keep,
+  registerTimeoutMs,
+  ...options
+}: RuntimePlatformOptions = {}): Promise<RuntimePlatform> {
   const dataDir = keep ?? (await mkdtemp(join(tmpdir(), "micro-runtime-")));
   const registry = await openRegistry();
   const store = await openEmbeddedStore({ dataDir });
@@ -61,7 +67,7 @@ export async function openRuntimePlatform({ keep, ...options }: RuntimePlatformO
     frameworkModules: {},
     events: ({ type, name }) => void events.push(`${type} ${name}`),
     environment: { PATH: process.env["PATH"] },
-    registerTimeoutMs: 2000,
+    ...(registerTimeoutMs !== undefined && { registerTimeoutMs }),
     stopGraceMs: 1000,
     ...options,
   });

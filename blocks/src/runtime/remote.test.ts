@@ -7,8 +7,8 @@ describe("remote runtime", () => {
   after(() => cleanUp.disposeAsync());
 
   runtimeConformance(it, {
-    open: async () => {
-      const { runtime } = cleanUp.use(await openRuntimePlatform());
+    open: async (registerTimeoutMs) => {
+      const { runtime } = cleanUp.use(await openRuntimePlatform({ registerTimeoutMs }));
       const { rpc } = cleanUp.use(
         await serveMethods("runtime", runtimeMethods(new Runtime(runtime)), { account: testAdmin }),
       );

@@ -7,7 +7,7 @@ describe("embedded runtime", () => {
   after(() => cleanUp.disposeAsync());
 
   runtimeConformance(it, {
-    open: async () => cleanUp.use(await openRuntimePlatform()).runtime,
+    open: async (registerTimeoutMs) => cleanUp.use(await openRuntimePlatform({ registerTimeoutMs })).runtime,
     source: runtimeSource,
   });
 });

@@ -159,7 +159,7 @@ describe("service log", () => {
 
 describe("the log of a running service", () => {
   it("takes a flood, binary output and forged lines (RT-11)", async () => {
-    await using platform = await openRuntimePlatform({ registerTimeoutMs: 15_000 });
+    await using platform = await openRuntimePlatform();
     const flood = `
 const chunk = Buffer.alloc(1_000_000, "x".repeat(99) + "\\n");
 for (let times = 0; times < 40; times++) if (!process.stdout.write(chunk)) await new Promise((resolve) => process.stdout.once("drain", resolve));

@@ -146,7 +146,7 @@ describe("a source that is run", () => {
       SERVER_SECRET: "hidden",
       LANG: "C.UTF-8",
     };
-    platform = await openRuntimePlatform({ environment });
+    platform = await openRuntimePlatform({ environment, registerTimeoutMs: 5000 });
   });
   after(async () => {
     await platform[Symbol.asyncDispose]();

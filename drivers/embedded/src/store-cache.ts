@@ -27,7 +27,7 @@ const defaultCache: CacheLimits = { maxBytes: 32 * 1024 * 1024, maxEntryBytes: 6
 /** About what an entry takes besides its key and content. */
 const entryBytes = 400;
 /** Writes are counted under so many hashes of keys, and so many reads are remembered. Powers of two. */
-const counters = 4_096;
+const counters = 16_384;
 const remembered = 65_536;
 
 /**
@@ -52,8 +52,8 @@ export class StoreCache {
   readonly #changes = new Uint32Array(counters);
   /** Hashes of keys that were read and not kept. */
   readonly #seen = new Uint32Array(remembered);
-  /** How many writes are on their way, by key. */
-  readonly #writes = new Map<string, number>();
+  /** How many writes of keys with this hash are on their way. */
+  readonly #writes = new Uint32Array(counters);
 
   constructor(limits: CacheLimits = defaultCache) {
     this.#limits = limits;
@@ -77,8 +77,8 @@ export class StoreCache {
   /** A read of the database begins. Undefined when what it finds must not be kept. */
   begin(tableId: number, key: string): Fill | undefined {
     const name = nameOf(tableId, key);
-    if (this.#writes.size > 0 && this.#writes.has(name)) return undefined;
-    const hash = hashOf(name);
+    const hash = hashOf(tableId, key);
+    if (this.#writes[hash % counters] !== 0) return undefined;
     return { name, hash, changes: this.#changes[hash % counters] ?? 0 };
   }
 
@@ -99,25 +99,25 @@ export class StoreCache {
     return false;
   }
 
+  /** Whether changes of a key are on their way; perhaps only those of another key with this hash. */
+  isWriting(tableId: number, key: string): boolean {
+    return this.#writes[hashOf(tableId, key) % counters] !== 0;
+  }
+
   /** Changes of keys are about to be asked for. What it returns has to be given to `written`. */
-  writing(tableId: number, keys: readonly string[]): readonly string[] {
+  writing(tableId: number, keys: readonly string[]): readonly number[] {
     return keys.map((key) => {
-      const name = nameOf(tableId, key);
-      this.#writes.set(name, (this.#writes.get(name) ?? 0) + 1);
-      const at = hashOf(name) % counters;
+      const at = hashOf(tableId, key) % counters;
+      this.#writes[at] = (this.#writes[at] ?? 0) + 1;
       this.#changes[at] = (this.#changes[at] ?? 0) + 1;
-      this.#forget(name);
-      return name;
+      if (this.bytes > 0) this.#forget(nameOf(tableId, key));
+      return at;
     });
   }
 
   /** The changes were made, or not, or nobody knows. */
-  written(names: readonly string[]): void {
-    for (const name of names) {
-      const others = (this.#writes.get(name) ?? 0) - 1;
-      if (others > 0) this.#writes.set(name, others);
-      else this.#writes.delete(name);
-    }
+  written(writing: readonly number[]): void {
+    for (const at of writing) this.#writes[at] = (this.#writes[at] ?? 0) - 1;
   }
 
   #keep(name: string, entry: Entry): void {
@@ -162,9 +162,9 @@ function nameOf(tableId: number, key: string): string {
 }
 
 /** A number of 32 bits. */
-function hashOf(name: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
+function hashOf(tableId: number, key: string): number {
+  let hash = Math.imul(0x811c9dc5 ^ tableId, 0x01000193);
+  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 

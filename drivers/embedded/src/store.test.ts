@@ -287,6 +287,21 @@ describe("a data directory", () => {
     });
   });
 
+  it("has in it which version superseded which, however many changes of a key come at once", async () => {
+    await withDirectory(async (dataDir) => {
+      await using store = await openEmbeddedStore({ dataDir });
+      const replace = (key: string) => ({ key, record: record(key), ifRevision: undefined });
+      const changes = Array.from({ length: 2_000 }, (_, index) => {
+        const key = `k${(index * index) % 97}`;
+        if (index % 11 === 0) return store.delete(table, key, signal);
+        if (index % 7 > 0) return store.write(table, record(key, `${index}`), signal);
+        return store.commit(table, [replace(key), replace("both")], signal);
+      });
+      await Promise.all(changes);
+      assert.deepEqual(await store.database.check(), []);
+    });
+  });
+
   it("of a newer version is refused and left as it is", async () => {
     await withDirectory(async (dataDir) => {
       const newer = new DatabaseSync(join(dataDir, "micro.db"));

@@ -232,12 +232,14 @@ export class EmbeddedStore implements StoreDriver {
     return Number(last[0]);
   }
 
+  /** To be asked for at once. */
   #put(tableId: number, record: StoreRecord): Statement[] {
     const { key, expiresAt } = record;
     // What is left to live is what counts, should the steady clock have parted from the machine's.
     const expires = expiresAt === undefined ? null : this.#steady() + (expiresAt.getTime() - this.#now());
     const content = contentOf(record, expires);
-    return putStatements(tableId, key, content, checksumOf(tableId, key, content));
+    const isAlone = !this.#cache.isWriting(tableId, key);
+    return putStatements(tableId, key, content, checksumOf(tableId, key, content), isAlone);
   }
 
   #recordOfRow(tableId: number, key: string, row: Row): StoredRecord {

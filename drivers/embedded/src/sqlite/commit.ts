@@ -52,10 +52,12 @@ export class Committer {
       this.#begin.run();
       isByJob = true;
       const outcomes = jobs.map(run);
+      this.#connection.end();
       isByJob = false;
       this.#commit.run();
       return outcomes;
     } catch (error) {
+      this.#connection.abandon();
       if (this.#connection.database.isTransaction) this.#connection.database.exec("ROLLBACK");
       const failure = failureOf(error);
       this.breakOn(failure);
@@ -75,9 +77,11 @@ export class Committer {
     database.exec("SAVEPOINT job");
     try {
       const outcome = this.#plain(job);
+      this.#connection.end();
       database.exec("RELEASE job");
       return outcome;
     } catch (error) {
+      this.#connection.abandon();
       // Some failures make SQLite roll back everything: what came next would be outside of the transaction.
       if (!database.isTransaction) throw error;
       database.exec("ROLLBACK TO job; RELEASE job");

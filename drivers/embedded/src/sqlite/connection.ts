@@ -1,9 +1,23 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { type Definition, type Failure, type NumberedStatement, type Row, resultTooLarge } from "./protocol.ts";
+import {
+  type Definition,
+  type Failure,
+  type NumberedStatement,
+  type Row,
+  resultTooLarge,
+  type SqlValue,
+} from "./protocol.ts";
 
 interface Known extends Definition {
   statement: StatementSync | undefined;
   hasRows: boolean;
+}
+
+/** Inserts that are not ended yet. */
+interface Begun {
+  readonly insert: Known;
+  readonly first: SqlValue;
+  last: SqlValue;
 }
 
 /** The rows of each statement, or that a condition was not met. */
@@ -23,6 +37,9 @@ export class Connection {
   readonly database: DatabaseSync;
   readonly #maxResultBytes: number;
   #known: Known[] = [];
+  #begun: Begun | undefined;
+  /** Those that end inserts, by their text. */
+  readonly #ends = new Map<string, StatementSync>();
   #scan: Iterator<Row> | undefined;
 
   constructor(file: string, readOnly: boolean, maxResultBytes: number) {
@@ -31,11 +48,14 @@ export class Connection {
   }
 
   define(definitions: readonly Definition[], forget: boolean): void {
-    if (forget) this.#known = [];
+    if (forget) {
+      this.#known = [];
+      this.#ends.clear();
+    }
     for (const definition of definitions) this.#known.push({ ...definition, statement: undefined, hasRows: false });
   }
 
-  /** Runs statements up to the first condition that is not met. */
+  /** Runs statements up to the first condition that is not met. What inserts began is ended by a later statement, or by `end`. */
   execute(job: readonly NumberedStatement[]): Executed {
     const all: Row[][] = [];
     let hasWritten = false;
@@ -43,6 +63,7 @@ export class Connection {
     for (const [id, params] of job) {
       const known = this.#known[id];
       if (known === undefined) throw new Error(`statement ${id} was never defined`);
+      if (this.#begun !== undefined && this.#begun.insert !== known) this.end();
       try {
         const rows = this.#rows(known, params, room);
         if (known.isCondition && rows.length === 0) return { hasWritten };
@@ -56,6 +77,24 @@ export class Connection {
       }
     }
     return { rows: all };
+  }
+
+  /** Ends what the last inserts began. */
+  end(): void {
+    const begun = this.#begun;
+    if (begun === undefined) return;
+    this.#begun = undefined;
+    const sql = begun.insert.endedBy as string;
+    const statement = this.#ends.get(sql) ?? this.#prepare(sql);
+    // A statement that failed would report its failure once more at its next use.
+    this.#ends.delete(sql);
+    statement.run(begun.first, begun.last);
+    this.#ends.set(sql, statement);
+  }
+
+  /** Forgets what the last inserts began, for they are undone. */
+  abandon(): void {
+    this.#begun = undefined;
   }
 
   /** Begins a query; `next` gives its rows. */
@@ -84,6 +123,7 @@ export class Connection {
     const { statement } = known;
     if (!known.hasRows) {
       const { lastInsertRowid } = statement.run(...params);
+      if (known.endedBy !== undefined) this.#begin(known, lastInsertRowid);
       return known.isInsert ? [[lastInsertRowid]] : [];
     }
     if (known.isSingle) {
@@ -100,6 +140,11 @@ export class Connection {
       rows.push(row);
     }
     return rows;
+  }
+
+  #begin(insert: Known, row: SqlValue): void {
+    if (this.#begun === undefined) this.#begun = { insert, first: row, last: row };
+    else this.#begun.last = row;
   }
 
   #tooLarge(): Refusal {

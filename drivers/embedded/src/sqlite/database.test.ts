@@ -88,6 +88,31 @@ describe("EmbeddedDatabase", () => {
     assert.deepEqual(await names(database), [["a"], ["c"], ["f"]]);
   });
 
+  it("ends inserts of several jobs in a row with one statement, before any other and within the transaction", async () => {
+    await using database = await EmbeddedDatabase.open();
+    const endedBy = "INSERT INTO topics (namespace, name) VALUES (CAST(? AS BLOB), CAST(? AS BLOB))";
+    const begin = (name: string): Statement => ({ ...insert(name), isInsert: true, endedBy });
+    const ends = () =>
+      database.read("SELECT CAST(namespace AS TEXT), CAST(name AS TEXT) FROM topics ORDER BY id", [], signal);
+    const count: Statement = { sql: "SELECT count(*) FROM topics", params: [] };
+    const jobs = [[begin("a")], [begin("b"), begin("c")], [count], [begin("d")], [insert("e")], [begin("f")]];
+    const results = await Promise.all(jobs.map((job) => database.write(job, signal)));
+    assert.deepEqual(results, [[[[1]]], [[[2]], [[3]]], [[[1]]], [[[4]]], [[]], [[[6]]]]);
+    const first = ["1.0 3.0", "4.0 4.0", "6.0 6.0"];
+    assert.deepEqual(
+      (await ends()).map((row) => row.join(" ")),
+      first,
+    );
+    // Those of a job that fails are undone with it.
+    const more = [[begin("g")], [begin("h"), insert("a")], [begin("i")], [begin("j"), begin("a")]];
+    await Promise.allSettled(more.map((job) => database.write(job, signal)));
+    assert.deepEqual(
+      (await ends()).map((row) => row.join(" ")),
+      [...first, "7.0 7.0", "8.0 8.0"],
+    );
+    assert.equal((await names(database)).length, 8);
+  });
+
   it("does jobs in the order in which they were asked for", async () => {
     await using database = await EmbeddedDatabase.open();
     const order: number[] = [];

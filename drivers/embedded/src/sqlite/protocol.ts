@@ -10,6 +10,11 @@ export interface Statement {
   readonly isCondition?: boolean;
   /** The statement inserts one row and returns nothing; it yields the row's number, at half the cost of RETURNING. Default false. */
   readonly isInsert?: boolean;
+  /**
+   * With `isInsert`: the text of a statement that ends what the insert began, once for all inserts of the same text in a row, over several jobs too. Its values
+   * are the numbers of the first and the last of their rows, between which are no others. It runs before any other statement, and before the transaction ends.
+   */
+  readonly endedBy?: string;
   /** The query yields one row at most, which is got at half the cost of many. Default false. */
   readonly isSingle?: boolean;
 }
@@ -28,6 +33,7 @@ export interface Definition {
   readonly sql: string;
   readonly isCondition: boolean;
   readonly isInsert: boolean;
+  readonly endedBy: string | undefined;
   readonly isSingle: boolean;
 }
 

@@ -14,10 +14,11 @@ export class DatabaseThread {
   readonly file: string;
   readonly #worker: Worker;
   readonly #asked: PromiseWithResolvers<Reply>[] = [];
-  /** The number of a statement by its text: of those that are nothing special, of conditions, of inserts, of single rows. */
+  /** The number of a statement by its text: of those that are nothing special, of conditions, of inserts, of inserts that are ended later, of single rows. */
   readonly #plain = new Map<string, number>();
   readonly #conditions = new Map<string, number>();
   readonly #inserts = new Map<string, number>();
+  readonly #begun = new Map<string, number>();
   readonly #singles = new Map<string, number>();
   #statements = 0;
   #ended: MicroError | undefined;
@@ -80,18 +81,26 @@ export class DatabaseThread {
     await exited;
   }
 
-  #number({ sql, isCondition = false, isInsert = false, isSingle = false }: Statement, defined: Definition[]): number {
-    const numbers = isCondition ? this.#conditions : isInsert ? this.#inserts : isSingle ? this.#singles : this.#plain;
+  #number(statement: Statement, defined: Definition[]): number {
+    const { sql, isCondition = false, isInsert = false, isSingle = false, endedBy } = statement;
+    const numbers = this.#numbersOf(statement);
     const known = numbers.get(sql);
     if (known !== undefined) return known;
     const number = this.#statements++;
     numbers.set(sql, number);
-    defined.push({ sql, isCondition, isInsert, isSingle });
+    defined.push({ sql, isCondition, isInsert, isSingle, endedBy });
     return number;
   }
 
+  #numbersOf({ isCondition, isInsert, isSingle, endedBy }: Statement): Map<string, number> {
+    if (endedBy !== undefined) return this.#begun;
+    if (isCondition) return this.#conditions;
+    if (isInsert) return this.#inserts;
+    return isSingle ? this.#singles : this.#plain;
+  }
+
   #forget(): void {
-    for (const numbers of [this.#plain, this.#conditions, this.#inserts, this.#singles]) numbers.clear();
+    for (const numbers of [this.#plain, this.#conditions, this.#inserts, this.#begun, this.#singles]) numbers.clear();
     this.#statements = 0;
   }
 

@@ -1,18 +1,9 @@
 // The messages of streams that are written and read more than any others, in straight lines. What is out of the ordinary is left to the general codec,
 // with its errors.
-import { decodeMessage, encodeMessage, FieldReader, FieldWriter, type Format } from "@microts/core/codec";
-import { EventSchema, PublishRequestSchema, PublishResponseSchema, ReadResponseSchema } from "@microts/proto/events";
-import type { Damage, EventPage, NewEvent, Published, StreamEvent } from "./driver.ts";
-import {
-  damageFrom,
-  deliveryFrom,
-  pageFrom,
-  publishedFrom,
-  publishFrom,
-  wireEvent,
-  wirePage,
-  wirePublished,
-} from "./wire.ts";
+import { decodeMessage, encodeMessage, FieldReader, FieldWriter, type Format, LastText } from "@microts/core/codec";
+import { EventSchema, PublishRequestSchema, PublishResponseSchema } from "@microts/proto/events";
+import type { NewEvent, Published, StreamEvent } from "./driver.ts";
+import { deliveryFrom, publishedFrom, publishFrom, wireEvent, wirePublished } from "./wire.ts";
 
 /** An event as it goes over the wire, and how often it was delivered; 0 when it is only read. */
 export interface Delivered {
@@ -52,33 +43,9 @@ export function encodeDelivered({ event, attempt }: Delivered, format: Format): 
 
 export function decodeDelivered(bytes: Uint8Array): Delivered {
   return (
-    straight(() => readEvent(new FieldReader(bytes), {})) ?? deliveryFrom(decodeMessage(EventSchema, bytes, "proto"))
+    straight(() => readEvent(new FieldReader(bytes), new LastText())) ??
+    deliveryFrom(decodeMessage(EventSchema, bytes, "proto"))
   );
-}
-
-export function encodePage(page: EventPage, format: Format): Uint8Array {
-  if (format !== "proto") return encodeMessage(ReadResponseSchema, wirePage(page), format);
-  const out = new FieldWriter(page.events.reduce((size, event) => size + sizeOf(event), 256));
-  for (const event of page.events) {
-    const start = out.begin(0x0a);
-    writeEvent(out, event, 0);
-    out.end(start);
-  }
-  for (const { offset, count, reason } of page.damaged) {
-    const start = out.begin(0x12);
-    out.number(0x08, offset);
-    out.number(0x10, count);
-    out.text(0x1a, reason);
-    out.end(start);
-  }
-  out.number(0x18, page.next);
-  out.number(0x20, page.first);
-  out.number(0x28, page.end);
-  return out.done();
-}
-
-export function decodePage(bytes: Uint8Array): EventPage {
-  return straight(() => readPage(bytes)) ?? pageFrom(decodeMessage(ReadResponseSchema, bytes, "proto"));
 }
 
 export function encodePublish(namespace: string, topic: string, event: NewEvent): Uint8Array {
@@ -131,7 +98,7 @@ export function encodeAnswer(id: string, offset: number, answer: Answer): Uint8A
 }
 
 /** Undefined for what the general codec has to look at. */
-function straight<T>(read: () => T): T | undefined {
+export function straight<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
@@ -141,13 +108,18 @@ function straight<T>(read: () => T): T | undefined {
 }
 
 /** About, and seldom too little. */
-function sizeOf({ id, topic, metadata, payload }: Pick<StreamEvent, "id" | "topic" | "metadata" | "payload">): number {
+export function sizeOf({
+  id,
+  topic,
+  metadata,
+  payload,
+}: Pick<StreamEvent, "id" | "topic" | "metadata" | "payload">): number {
   let size = payload.length + id.length + topic.length + 64;
   for (const name in metadata) size += name.length + (metadata[name]?.length ?? 0) + 16;
   return size;
 }
 
-function writeEvent(out: FieldWriter, event: StreamEvent, attempts: number): void {
+export function writeEvent(out: FieldWriter, event: StreamEvent, attempts: number): void {
   const at = event.timestamp.getTime();
   out.text(0x0a, event.id);
   out.text(0x12, event.topic);
@@ -168,15 +140,15 @@ function writeMetadata(out: FieldWriter, tag: number, metadata: Readonly<Record<
   }
 }
 
-/** Topics of a page are mostly the same: the last one is kept in `known`. */
-function readEvent(from: FieldReader, known: { topic?: string; bytes?: Uint8Array }): Delivered {
+/** Topics of a page are mostly the same. */
+export function readEvent(from: FieldReader, lastTopic: LastText): Delivered {
   let [id, seconds, ms, offset, attempts] = ["", 0, 0, 0, 0];
   let topic = "";
   let payload: Uint8Array = noBytes;
   let metadata: Record<string, string> | undefined;
   for (let tag = from.tag(); tag !== 0; tag = from.tag()) {
     if (tag === 0x0a) id = from.text();
-    else if (tag === 0x12) topic = sameText(from.bytes(), known);
+    else if (tag === 0x12) topic = from.repeatedText(lastTopic);
     else if (tag === 0x1a) metadata = readEntry(from, metadata);
     else if (tag === 0x22) payload = from.bytes();
     else if (tag === 0x28) seconds = from.number();
@@ -187,16 +159,6 @@ function readEvent(from: FieldReader, known: { topic?: string; bytes?: Uint8Arra
   }
   const timestamp = new Date(ms > 0 ? ms : seconds * 1000);
   return { event: { id, topic, offset, timestamp, metadata: metadata ?? noMetadata, payload }, attempt: attempts };
-}
-
-function sameText(bytes: Uint8Array, known: { topic?: string; bytes?: Uint8Array }): string {
-  if (known.topic !== undefined && known.bytes !== undefined && Buffer.compare(known.bytes, bytes) === 0)
-    return known.topic;
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
-  if (text.includes("\ufffd")) throw new RangeError("perhaps not UTF-8");
-  known.bytes = bytes;
-  known.topic = text;
-  return text;
 }
 
 function readEntry(from: FieldReader, metadata: Record<string, string> = {}): Record<string, string> {
@@ -211,40 +173,6 @@ function readEntry(from: FieldReader, metadata: Record<string, string> = {}): Re
   if (name === "__proto__") throw new RangeError("a name for the general codec");
   metadata[name] = value;
   return metadata;
-}
-
-function readPage(bytes: Uint8Array): EventPage {
-  const from = new FieldReader(bytes);
-  const events: StreamEvent[] = [];
-  const damaged: Damage[] = [];
-  const known = {};
-  let [next, first, end] = [0, 0, 0];
-  for (let tag = from.tag(); tag !== 0; tag = from.tag()) {
-    if (tag === 0x0a) {
-      const outer = from.enter();
-      events.push(readEvent(from, known).event);
-      from.leave(outer);
-    } else if (tag === 0x12) damaged.push(readDamage(from));
-    else if (tag === 0x18) next = from.number();
-    else if (tag === 0x20) first = from.number();
-    else if (tag === 0x28) end = from.number();
-    else from.skip(tag);
-  }
-  return { events, damaged, next, first, end };
-}
-
-function readDamage(from: FieldReader): Damage {
-  let [offset, count] = [0, 0];
-  let reason = "";
-  const outer = from.enter();
-  for (let tag = from.tag(); tag !== 0; tag = from.tag()) {
-    if (tag === 0x08) offset = from.number();
-    else if (tag === 0x10) count = from.number();
-    else if (tag === 0x1a) reason = from.text();
-    else from.skip(tag);
-  }
-  from.leave(outer);
-  return damageFrom({ offset, count, reason });
 }
 
 function readPublish(from: FieldReader): PublishCall {

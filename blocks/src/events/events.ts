@@ -20,8 +20,8 @@ import type {
   TopicInfo,
   TopicSettings,
 } from "./driver.ts";
-
 import { never } from "./never.ts";
+import { replay } from "./replay.ts";
 
 export interface EventsCallOptions {
   /** Default `micro`. */
@@ -130,6 +130,12 @@ export class Events implements AsyncDisposable {
 
   /** Events of exactly this topic, in order; fewer than the limit when they are large: `next` says where to go on. Throws 400. */
   async read(topic: string, options: ReadOptions = {}): Promise<EventPage> {
+    const { events, damaged, next, first, end } = await this.page(topic, options);
+    return { events, damaged, next, first, end };
+  }
+
+  /** As `read`, for who passes the page on: its events may be made only when they are looked at. */
+  async page(topic: string, options: ReadOptions = {}): Promise<EventPage> {
     const at = "events.Store.Read";
     const { from = "earliest", until, limit = defaultLimit, signal = never } = options;
     if (!Number.isSafeInteger(limit) || limit < 1)
@@ -143,24 +149,17 @@ export class Events implements AsyncDisposable {
   }
 
   /** All events of a range, in order. Throws 400, and 500 after the last event when some could not be read. */
-  async *replay(topic: string, options: ReplayOptions = {}): AsyncGenerator<StreamEvent, void, undefined> {
-    const { namespace, signal, from = "earliest", onDamaged } = options;
-    const read = (position: Position, until: Position | undefined) =>
-      this.read(topic, { namespace, signal, from: position, until, limit: maxLimit });
+  replay(topic: string, options: ReplayOptions = {}): AsyncGenerator<StreamEvent, void, undefined> {
+    const { from = "earliest", until, onDamaged, ...call } = options;
     const damaged: Damage[] = [];
-    const tell = onDamaged ?? ((damage: Damage) => damaged.push(damage));
-    let page = await read(from, options.until);
-    const end = options.until ?? page.end;
-    for (let at = -1; page.next > at; ) {
-      page.damaged.forEach(tell);
-      at = page.next;
-      // The next page is on its way while this one is handled.
-      const following = typeof end === "number" && at >= end ? page : read(at, end);
-      if (following instanceof Promise) following.catch(() => {});
-      yield* page.events;
-      page = await following;
-    }
-    if (damaged.length > 0) throw damageError(topic, damaged);
+    return replay(
+      (range) => this.page(topic, { ...call, ...range }),
+      { from, until },
+      onDamaged ?? ((damage) => damaged.push(damage)),
+      () => {
+        if (damaged.length > 0) throw damageError(topic, damaged);
+      },
+    );
   }
 
   /** The topics of the namespace by name. */

@@ -15,15 +15,9 @@ import type {
   TopicInfo,
   TopicSettings,
 } from "./driver.ts";
-import {
-  type Answer,
-  decodeDelivered,
-  decodePage,
-  decodePublished,
-  encodeAnswer,
-  encodePublish,
-} from "./event-codec.ts";
+import { type Answer, decodeDelivered, decodePublished, encodeAnswer, encodePublish } from "./event-codec.ts";
 import { never } from "./never.ts";
+import { decodePage } from "./page-codec.ts";
 import { Prefetched } from "./prefetched.ts";
 import { farewell, settingsFrom, wirePosition, wireSettings } from "./wire.ts";
 

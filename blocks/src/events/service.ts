@@ -2,15 +2,9 @@ import { type Account, MicroError, requireAccount, requireAdmin } from "@microts
 import { type CallContext, type Method, methodsOf } from "@microts/core/rpc";
 import { Store as StoreService, Stream as StreamService } from "@microts/proto/events";
 import type { Delivery, EventPage, Position, Published } from "./driver.ts";
-import {
-  type Delivered,
-  decodePublish,
-  encodeDelivered,
-  encodePage,
-  encodePublished,
-  type PublishCall,
-} from "./event-codec.ts";
+import { type Delivered, decodePublish, encodeDelivered, encodePublished, type PublishCall } from "./event-codec.ts";
 import type { Events } from "./events.ts";
+import { encodePage } from "./page-codec.ts";
 import { takeAnswers, Unanswered } from "./unanswered.ts";
 import { positionFrom, settingsFrom, timeFrom, wireSettings } from "./wire.ts";
 
@@ -108,7 +102,7 @@ function storeMethods(events: Events): Method[] {
       const call = { namespace, signal };
       const position = positionFrom(from) ?? (await skipped(events, topic, Number(offset), call));
       const count = limit === 0n ? undefined : Number(limit);
-      return given(await events.read(topic, { ...call, from: position, until: positionFrom(until), limit: count }));
+      return given(await events.page(topic, { ...call, from: position, until: positionFrom(until), limit: count }));
     },
     async write({ event, ttl, namespace: named }, { account, signal }) {
       const at = "events.Store.Write";

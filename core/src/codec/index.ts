@@ -14,7 +14,7 @@ import { compiledCodec } from "./compiled.ts";
 import { parseJson } from "./json.ts";
 import { convertFields } from "./lenient.ts";
 
-export { FieldReader, FieldWriter } from "./fields.ts";
+export { FieldReader, FieldWriter, LastText } from "./fields.ts";
 
 /** How messages are written: protobuf's binary form, or Micro's dialect of its JSON form. */
 export type Format = "proto" | "json";

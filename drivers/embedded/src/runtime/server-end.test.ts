@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, it } from "node:test";
 import { openRuntimePlatform, registering } from "@microts/testing";
+import { LoopClock } from "../../../../testing/src/loop-clock.ts";
 import { untilTrue } from "../../../../testing/src/until.ts";
 
 const signal = new AbortController().signal;
@@ -24,8 +25,10 @@ describe("the end of a server", () => {
     try {
       const { server, pids: before } = await serverWith(dataDir, 4);
       equal(before.length, 8);
+      using clock = new LoopClock();
       server.kill("SIGKILL");
-      await untilTrue(async () => !(await Promise.all(before.map(isAlive))).includes(true), 2000);
+      await untilTrue(async () => !(await Promise.all(before.map(isAlive))).includes(true));
+      ok(clock.ms <= 2000, `${clock.ms} ms`);
       await using platform = await openRuntimePlatform({ keep: dataDir });
       await untilTrue(
         async () =>

@@ -111,12 +111,15 @@ describe("EmbeddedAuth", () => {
       await assert.rejects(auth.signIn("acme", id, "wrong", 60_000, signal), { code: 401 });
       into.push(performance.now() - start);
     };
-    for (let i = 0; i < samples; i++) {
-      await measure(`u${i}`, known);
-      await measure(`x${i}`, unknown);
+    let ratio = Number.NaN;
+    // The fastest of each: whatever else the machine does only adds to the others. A busy one needs more of them until two were left alone.
+    for (let i = 0; i < 10 * samples && !(ratio > 0.75 && ratio < 1.33); ) {
+      for (const until = i + samples; i < until; i++) {
+        await measure(`u${i % samples}`, known);
+        await measure(`x${i % samples}`, unknown);
+      }
+      ratio = Math.min(...unknown) / Math.min(...known);
     }
-    // The fastest of each: whatever else the machine does only adds to the others.
-    const ratio = Math.min(...unknown) / Math.min(...known);
     assert.ok(ratio > 0.75 && ratio < 1.33, `unknown accounts took ${ratio.toFixed(2)} times as long`);
   });
 
@@ -124,13 +127,11 @@ describe("EmbeddedAuth", () => {
     await using store = await openEmbeddedStore();
     const auth = new EmbeddedAuth({ store, keys, hashCost: defaultHashCost });
     await auth.createAccount("acme", jane, signal);
-    let ticks = 0;
-    const timer = setInterval(() => ticks++, 5);
-    const start = performance.now();
+    const [processBefore, threadBefore] = [process.cpuUsage(), process.threadCpuUsage()];
     await Promise.all(Array.from({ length: 32 }, () => auth.signIn("acme", "jane", jane.secret, 60_000, signal)));
-    clearInterval(timer);
-    const possible = (performance.now() - start) / 5;
-    assert.ok(ticks > possible / 4, `${ticks} of ${possible.toFixed(0)} timer ticks`);
+    const all = totalOf(process.cpuUsage(processBefore));
+    const loop = totalOf(process.threadCpuUsage(threadBefore));
+    assert.ok(loop < all / 4, `${loop} of ${all} µs were spent on the event loop's thread`);
   });
 });
 
@@ -159,3 +160,7 @@ describe("openSigningKeys", () => {
     await assert.rejects(openSigningKeys(folder), { code: 500, message: /signing\.pem is damaged\. Restore it/ });
   });
 });
+
+function totalOf({ user, system }: NodeJS.CpuUsage): number {
+  return user + system;
+}

@@ -5,7 +5,7 @@ import { skipBrowser } from "../testing/src/chromium.ts";
 import { DashboardBrowser, type DashboardTab } from "../testing/src/dashboard-browser.ts";
 import { clock, DemoPlatform, helloworld } from "../testing/src/dashboard-services.ts";
 
-describe("the dashboard in a browser", { skip: skipBrowser, timeout: 120_000 }, () => {
+describe("the dashboard in a browser", { skip: skipBrowser, timeout: 280_000 }, () => {
   let browser: DashboardBrowser;
   let platform: DemoPlatform;
   let server: DashboardServer;

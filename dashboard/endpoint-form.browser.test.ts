@@ -6,7 +6,7 @@ import { skipBrowser } from "../testing/src/chromium.ts";
 import { DashboardBrowser, type DashboardTab } from "../testing/src/dashboard-browser.ts";
 import { DemoPlatform } from "../testing/src/dashboard-services.ts";
 
-describe("the form of an endpoint in a browser", { skip: skipBrowser, timeout: 120_000 }, () => {
+describe("the form of an endpoint in a browser", { skip: skipBrowser, timeout: 280_000 }, () => {
   let browser: DashboardBrowser;
   let platform: DemoPlatform;
   let server: DashboardServer;

@@ -7,7 +7,7 @@ import { DashboardBrowser, type DashboardTab } from "../testing/src/dashboard-br
 import { DemoPlatform, schema } from "../testing/src/dashboard-services.ts";
 import { xssCorpus } from "../testing/src/xss-corpus.ts";
 
-describe("hostile services in a browser", { skip: skipBrowser, timeout: 120_000 }, () => {
+describe("hostile services in a browser", { skip: skipBrowser, timeout: 280_000 }, () => {
   let browser: DashboardBrowser;
   let platform: DemoPlatform;
   let server: DashboardServer;

@@ -15,7 +15,7 @@ describe("the guides", () => {
   });
   after(() => rm(target, { recursive: true, force: true }));
 
-  it("have examples that type-check", { timeout: 60_000 }, async () => {
+  it("have examples that type-check", { timeout: 280_000 }, async () => {
     const pages: Record<string, string> = {};
     for await (const path of glob("guide/*.md", { cwd: folder })) {
       pages[basename(path)] = await readFile(join(folder, path), "utf8");
@@ -24,7 +24,7 @@ describe("the guides", () => {
     assert.equal(await typeCheck(join(target, "guides"), pages), "");
   });
 
-  it("would fail with a wrong example, naming its page and line", { timeout: 60_000 }, async () => {
+  it("would fail with a wrong example, naming its page and line", { timeout: 280_000 }, async () => {
     const page = "# Page\n\n```ts\nexport const n: number = 1;\n```\n\n```ts\nconst text: string = 1;\n```\n";
     const errors = await typeCheck(join(target, "wrong"), { "page.md": page });
     assert.match(errors, /page\.md\/line-7\.ts\(8,7\): error TS2322/);

@@ -8,7 +8,7 @@ import { type Platform, parseSettings, startPlatform } from "@microts/platform";
 import { until } from "../../testing/src/until.ts";
 import { blobs } from "./index.ts";
 
-describe("the blobs of a service", { timeout: 60_000 }, () => {
+describe("the blobs of a service", { timeout: 280_000 }, () => {
   let home: string;
   let platform: Platform;
 

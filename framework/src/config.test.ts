@@ -25,7 +25,7 @@ const even: Schema<unknown, number> = {
   },
 };
 
-describe("the configuration of a service", { timeout: 60_000 }, () => {
+describe("the configuration of a service", { timeout: 280_000 }, () => {
   let home: string;
   let platform: Platform;
 

@@ -79,7 +79,7 @@ export default service("kit", {
 });
 `;
 
-describe("a service file started with node", { timeout: 90_000 }, () => {
+describe("a service file started with node", { timeout: 280_000 }, () => {
   let folder: string;
   let home: string;
   let platform: Platform;

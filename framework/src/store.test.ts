@@ -7,7 +7,7 @@ import { type Platform, parseSettings, startPlatform } from "@microts/platform";
 import { until } from "../../testing/src/until.ts";
 import { type StoreEvent, type StoreWatch, store } from "./index.ts";
 
-describe("the store of a service", { timeout: 60_000 }, () => {
+describe("the store of a service", { timeout: 280_000 }, () => {
   let home: string;
   let platform: Platform;
 

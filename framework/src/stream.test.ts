@@ -9,7 +9,7 @@ import { events, type Stream, stream } from "./index.ts";
 
 const Order = z.object({ id: z.string(), total: z.number(), currency: z.string().default("EUR") });
 
-describe("a stream of a service", { timeout: 60_000 }, () => {
+describe("a stream of a service", { timeout: 280_000 }, () => {
   let home: string;
   let platform: Platform;
   let count = 0;

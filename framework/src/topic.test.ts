@@ -13,7 +13,7 @@ import { broker, type Topic, topic } from "./index.ts";
 
 const Order = z.object({ id: z.number(), currency: z.string().default("EUR") });
 
-describe("a topic of a service", { timeout: 60_000 }, () => {
+describe("a topic of a service", { timeout: 280_000 }, () => {
   let home: string;
   let platform: Platform;
   let count = 0;

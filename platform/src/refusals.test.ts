@@ -12,7 +12,7 @@ import { type Platform, parseSettings, startPlatform } from "./index.ts";
 
 const canary = "hunter2-of-the-canary";
 
-describe("whoever may not read a secret (CF-08)", { timeout: 60_000 }, () => {
+describe("whoever may not read a secret (CF-08)", { timeout: 280_000 }, () => {
   let home: string;
   let platform: Platform;
   const lines: string[] = [];

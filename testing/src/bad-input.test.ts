@@ -12,7 +12,7 @@ type Case = readonly [args: readonly string[], code: number, ...words: RegExp[]]
 const nobody = "127.0.0.1:1";
 const stackTrace = /^\s+at .+[:)]/m;
 
-describe("bad input", { timeout: 100_000 }, () => {
+describe("bad input", { timeout: 280_000 }, () => {
   let server: MicroServer;
   let neverRegistering: Promise<Result>;
 

@@ -20,7 +20,7 @@ export interface ChildOptions {
 }
 
 /** How long a process may take to end once asked to; a server has its services to stop. */
-const graceMs = 20_000;
+const graceMs = 60_000;
 
 /** A program under test and what it has printed. */
 export class Child implements AsyncDisposable {
@@ -54,7 +54,7 @@ export class Child implements AsyncDisposable {
   }
 
   /** Resolves with the first match in what it printed on either stream. Rejects, with all of it, when it ends without. */
-  async saying(pattern: RegExp, timeoutMs = 30_000): Promise<RegExpExecArray> {
+  async saying(pattern: RegExp, timeoutMs = 60_000): Promise<RegExpExecArray> {
     const late = Date.now() + timeoutMs;
     for (;;) {
       const found = pattern.exec(this.stdout) ?? pattern.exec(this.stderr);

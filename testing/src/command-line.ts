@@ -15,5 +15,5 @@ export interface CommandLine {
 export function commandLine({ home, address }: Pick<CoreServer, "home" | "address">): CommandLine {
   const env = { PATH: process.env["PATH"] ?? "", HOME: home, MICRO_HOME: home, MICRO_PROXY: address };
   const start = (args: readonly string[], input = "") => new Child(binary, args, { cwd: home, env, input });
-  return { start, run: (args, input) => start(args, input).within(30_000) };
+  return { start, run: (args, input) => start(args, input).within(60_000) };
 }

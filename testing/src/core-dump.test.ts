@@ -10,7 +10,10 @@ import { startServer } from "./micro.ts";
 
 const largestBytes = 64 * 1024 * 1024;
 
-describe("what a crash leaves of the server", { timeout: 60_000, skip: platform() !== "linux" && "Linux only" }, () => {
+describe("what a crash leaves of the server", {
+  timeout: 280_000,
+  skip: platform() !== "linux" && "Linux only",
+}, () => {
   it("has no secret and no key in it (CF-01)", async (t) => {
     const rootKey = randomBytes(32);
     const secret = `canary-${randomBytes(12).toString("hex")}`;

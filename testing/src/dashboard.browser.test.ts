@@ -7,7 +7,7 @@ import { DashboardBrowser, type DashboardTab } from "./dashboard-browser.ts";
 import { type MicroServer, repository, startServer } from "./micro.ts";
 import { until } from "./until.ts";
 
-describe("the dashboard of a whole platform", { skip: skipBrowser, timeout: 100_000 }, () => {
+describe("the dashboard of a whole platform", { skip: skipBrowser, timeout: 280_000 }, () => {
   let browser: DashboardBrowser;
   let server: MicroServer;
   let tab: DashboardTab;

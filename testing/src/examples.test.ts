@@ -7,7 +7,7 @@ import { until } from "./until.ts";
 
 const examples = join(repository, "examples");
 
-describe("the examples", { timeout: 100_000 }, () => {
+describe("the examples", { timeout: 280_000 }, () => {
   let server: MicroServer;
 
   before(async () => {

@@ -25,7 +25,7 @@ async function servePage(): Promise<Server> {
   return server;
 }
 
-describe("a page in a browser", { skip: skipBrowser, timeout: 100_000 }, () => {
+describe("a page in a browser", { skip: skipBrowser, timeout: 280_000 }, () => {
   let folder: string;
   let pages: Server;
   let served: ServedDep;

@@ -37,7 +37,7 @@ export default service("greeter", {
 });
 `;
 
-describe("a service from its first line to its end", { timeout: 120_000 }, () => {
+describe("a service from its first line to its end", { timeout: 280_000 }, () => {
   let machine: Machine;
   let server: MicroServer;
 

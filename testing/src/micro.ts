@@ -10,7 +10,7 @@ import { Child, type ChildOptions, processesOf, type Result, type Running } from
 export const repository = fileURLToPath(new URL("../../", import.meta.url));
 
 const launcher = join(repository, "cli", "bin", "micro.js");
-const commandTimeoutMs = 60_000;
+const commandTimeoutMs = 120_000;
 /** A server that was killed takes its services along within this. */
 const lastBreathMs = 5_000;
 
@@ -140,7 +140,7 @@ export class MicroServer implements AsyncDisposable {
   /** An HTTP request to the gateway; a body is sent as JSON. */
   fetch(path: string, body?: unknown, init: RequestInit = {}): Promise<Response> {
     const post = { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-    const signal = AbortSignal.timeout(30_000);
+    const signal = AbortSignal.timeout(60_000);
     return fetch(`http://${this.addresses.api}${path}`, { signal, ...(body !== undefined && post), ...init });
   }
 
@@ -176,7 +176,7 @@ export async function startServer(options: ServerOptions = {}): Promise<MicroSer
     env: { ...addressVariables(addresses), ...env },
   });
   try {
-    const [text] = await child.saying(/^\{.*?^\}/ms, 60_000);
+    const [text] = await child.saying(/^\{.*?^\}/ms, 120_000);
     const urls = JSON.parse(text) as Record<"api" | "dashboard" | "proxy" | "network", string>;
     const bare = (url: string) => url.replace("http://", "");
     const { proxy, network } = urls;

@@ -24,7 +24,7 @@ async function taken(write: Promise<unknown>): Promise<boolean> {
   }
 }
 
-describe("2,000 nasty names (ST-07)", { timeout: 120_000 }, () => {
+describe("2,000 nasty names (ST-07)", { timeout: 280_000 }, () => {
   let folder: string;
   let store: RemoteStore;
   let blobs: RemoteBlobs;

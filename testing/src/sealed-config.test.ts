@@ -24,7 +24,7 @@ const cases = [
   { name: "none", key: "", reason: /config-secret-key is missing.*start the server with MICRO_CONFIG_SECRET_KEY/ },
 ] as const;
 
-describe("a server whose secrets are sealed with another key (CF-02)", { timeout: 180_000 }, () => {
+describe("a server whose secrets are sealed with another key (CF-02)", { timeout: 280_000 }, () => {
   const startWith = (machine: Machine, key: string) =>
     startServer({ machine, env: { MICRO_LOG_LEVEL: "info", MICRO_CONFIG_SECRET_KEY: key } });
   const refused = async (server: MicroServer, ...args: string[]) => {

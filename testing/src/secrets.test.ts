@@ -57,7 +57,7 @@ export default service("keeper", {
 });
 `;
 
-describe("secrets in config (CF-01)", { timeout: 180_000 }, () => {
+describe("secrets in config (CF-01)", { timeout: 280_000 }, () => {
   let machine: Machine;
   let server: MicroServer;
   let rpc: RpcClient;

@@ -16,7 +16,7 @@ const rounds = 3;
 
 it("a slow consumer of a stream costs neither memory nor the speed of a fast one (EV-11)", {
   skip,
-  timeout: 240_000,
+  timeout: 280_000,
 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "micro-slow-"));
   const over = new AbortController();

@@ -6,7 +6,7 @@ import { addressVariables, Machine, repository } from "./micro.ts";
 
 const script = join(repository, "tools", "start.ts");
 
-describe("npm start", { timeout: 60_000 }, () => {
+describe("npm start", { timeout: 280_000 }, () => {
   let machine: Machine;
   let running: Child;
 

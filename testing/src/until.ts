@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 export async function until<T>(
   ask: () => Promise<T>,
   isRight: (answer: T) => boolean,
-  ms = 20_000,
+  ms = 60_000,
   pauseMs = 50,
 ): Promise<T> {
   const late = Date.now() + ms;
@@ -17,7 +17,7 @@ export async function until<T>(
 }
 
 /** The same for what is true or isn't yet. Fails with the condition's own text. */
-export async function untilTrue(condition: () => boolean | Promise<boolean>, ms = 20_000, pauseMs = 5): Promise<void> {
+export async function untilTrue(condition: () => boolean | Promise<boolean>, ms = 60_000, pauseMs = 5): Promise<void> {
   const late = Date.now() + ms;
   while (!(await condition())) {
     if (Date.now() > late) throw new Error(`not true within ${ms} ms: ${condition}`);

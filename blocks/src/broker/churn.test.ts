@@ -24,7 +24,7 @@ async function serve() {
 }
 
 describe("the broker over RPC, for long", { skip }, () => {
-  it("keeps nothing of 5,000 subscribers that connect and vanish (BR-05)", { timeout: 240_000 }, async () => {
+  it("keeps nothing of 5,000 subscribers that connect and vanish (BR-05)", { timeout: 280_000 }, async () => {
     setFlagsFromString("--expose-gc");
     const collect: () => void = runInNewContext("gc");
     await using served = await serve();
@@ -52,7 +52,7 @@ describe("the broker over RPC, for long", { skip }, () => {
   });
 
   it("publishes as fast beside a handler that throws and one that never returns (BR-02)", {
-    timeout: 120_000,
+    timeout: 280_000,
   }, async () => {
     await using served = await serve();
     await using publisher = served.connect();

@@ -16,7 +16,7 @@ const mebibyte = 1024 * 1024;
 const total = (process.env["MICRO_NIGHTLY"] === undefined ? 8 : 100) * mebibyte;
 const cuts = 10;
 
-describe("an upload that is cut", { timeout: 240_000 }, () => {
+describe("an upload that is cut", { timeout: 280_000 }, () => {
   const stack = new AsyncDisposableStack();
   let folder: string;
   let blobs: Blobs;

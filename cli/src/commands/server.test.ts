@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { startServer } from "../../../testing/src/micro.ts";
 
 describe("micro server", () => {
-  it("is backed up while it runs, and is restored once it is stopped", { timeout: 120_000 }, async () => {
+  it("is backed up while it runs, and is restored once it is stopped", { timeout: 280_000 }, async () => {
     await using first = await startServer();
     const folder = join(first.machine.folder, "backup");
     await first.output("store", "write", "a", "1");

@@ -9,7 +9,7 @@ const windowBytes = 65_535;
 
 describe("a half-close behind another call that waits for the connection's window", () => {
   for (const way of ["straight", "through our proxy"] as const) {
-    it(`reaches the server, ${way}`, { timeout: 20_000 }, async () => {
+    it(`reaches the server, ${way}`, { timeout: 280_000 }, async () => {
       const unread = Promise.withResolvers<void>();
       await using server = await listen(
         async (call) => {

@@ -24,7 +24,7 @@ describe("an example of the README", () => {
   after(() => rm(folder, { recursive: true, force: true }));
   const run = (file: string, ...args: string[]) => new Child(join(folder, file), args, { cwd: folder, env: {} });
 
-  it("type-checks", { timeout: 120_000 }, async () => {
+  it("type-checks", { timeout: 280_000 }, async () => {
     equal(await typeCheck(join(folder, "types"), { "README.md": readme }), "");
   });
 

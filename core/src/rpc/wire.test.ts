@@ -162,7 +162,7 @@ describe("our gRPC server", () => {
   });
 
   it("answers a stream of another protocol, whose caller waits for that before it goes on", {
-    timeout: 10_000,
+    timeout: 280_000,
   }, async () => {
     const stream = open(session, depPaths.ping, { "content-type": "application/connect+proto" });
     const [response, closed] = [once(stream, "response"), once(stream.resume(), "close")];

@@ -17,7 +17,7 @@ const roles = {
 
 describe("connectconformance", { skip: conformance.skip }, () => {
   for (const [role, { cases, options }] of Object.entries(roles)) {
-    it(`finds nothing wrong with our ${role}`, { timeout: 150_000 }, async () => {
+    it(`finds nothing wrong with our ${role}`, { timeout: 280_000 }, async () => {
       const report = await run(role, options);
       const [, ran = "0"] = /^Total cases: (\d+)$/m.exec(report) ?? [];
       deepEqual(failuresIn(report), []);

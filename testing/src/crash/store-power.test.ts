@@ -79,7 +79,7 @@ describe("a store whose disk fails", { skip }, () => {
 
 describe("a store on a full disk", { skip }, () => {
   it("refuses with 507 what doesn't fit, keeps what it has, and goes on when there is space (EV-12)", {
-    timeout: 60_000,
+    timeout: 280_000,
   }, async () => {
     await using disk = await LoopDisk.of(8);
     const dataDir = join(disk.path, "data");

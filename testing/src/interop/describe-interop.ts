@@ -15,7 +15,7 @@ export function describeInterop(
   cases: Readonly<Record<string, (served: Served) => Promise<void>>>,
 ): void {
   for (const way of ways) {
-    describe(`${title}, ${way}`, { skip, concurrency: 4, timeout: 60_000 }, () => {
+    describe(`${title}, ${way}`, { skip, concurrency: 4, timeout: 280_000 }, () => {
       let served: Served;
       before(async () => {
         served = await openWay(way, serve);

@@ -26,7 +26,8 @@ describeInterop(
       const said = await callFromGo("rpc_soak", served, [
         "--soak_iterations=500",
         "--soak_response_size=1000",
-        "--soak_overall_timeout_seconds=60",
+        "--soak_overall_timeout_seconds=120",
+        "--soak_per_iteration_max_acceptable_latency_ms=60000",
       ]);
       match(said, /soak test successes: 500 \/ 500 iterations/);
       doesNotMatch(said, /GoAway/);
@@ -40,7 +41,7 @@ async function callFromGo(name: string, { port, certificate }: Served, more: str
   const args = [`--test_case=${name}`, "--server_host=127.0.0.1", `--server_port=${port}`, ...more];
   // It says what was wrong on its error output, which is part of the error, and ends with 1.
   const { stderr } = await run(goClient.path, certificate === undefined ? args : [...args, ...tls], {
-    timeout: 30_000,
+    timeout: 140_000,
     env: { GRPC_GO_LOG_SEVERITY_LEVEL: "error" },
   });
   return stderr;

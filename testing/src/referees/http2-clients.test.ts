@@ -23,7 +23,7 @@ const responseSize = 100_000;
 const run = promisify(execFile);
 
 for (const way of ["straight", "through our proxy", "over TLS"] satisfies Way[]) {
-  describe(`HTTP/2 clients calling our server, ${way}`, { concurrency: 2, timeout: 60_000 }, () => {
+  describe(`HTTP/2 clients calling our server, ${way}`, { concurrency: 2, timeout: 280_000 }, () => {
     let served: Served;
     let folder: string;
     let request: string;

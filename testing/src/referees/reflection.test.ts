@@ -44,7 +44,7 @@ const home = await mkdtemp(join(tmpdir(), "micro-reflection-"));
 after(() => rm(home, { recursive: true, force: true }));
 
 async function run(path: string, args: readonly string[]): Promise<string> {
-  return (await execute(path, [...args], { timeout: 30_000, env: { HOME: home } })).stdout;
+  return (await execute(path, [...args], { timeout: 60_000, env: { HOME: home } })).stdout;
 }
 
 const lines = (text: string) => text.trim().split("\n");

@@ -14,7 +14,7 @@ import { until } from "../../../../testing/src/until.ts";
 
 const binary = fileURLToPath(new URL("../../../bin/micro.js", import.meta.url));
 
-describe("micro store blob", { timeout: 120_000 }, () => {
+describe("micro store blob", { timeout: 280_000 }, () => {
   let platform: Platform;
   let home: string;
   let address: string;

@@ -185,7 +185,7 @@ const call = fc.record({
 });
 
 describe("nghttp2 and we", () => {
-  it("decode each other's blocks over many calls with tables of any size", { timeout: 60_000 }, async () => {
+  it("decode each other's blocks over many calls with tables of any size", { timeout: 280_000 }, async () => {
     const tableBytes = fc.constantFrom(0, 100, 4096, 16_384);
     await fc.assert(
       fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: 30 }), tableBytes, async (calls, tableBytes) => {
@@ -203,7 +203,7 @@ describe("nghttp2 and we", () => {
     );
   });
 
-  it("have the same static table", { timeout: 60_000 }, async () => {
+  it("have the same static table", { timeout: 280_000 }, async () => {
     await using peers = await Peers.open(4096);
     const fields = staticTable.flatMap((field) => (field === undefined ? [] : [field]));
     const values = (name: string) => fields.filter((field) => field.name === name).map(({ value }) => value);
@@ -223,7 +223,7 @@ describe("nghttp2 and we", () => {
     }
   });
 
-  it("have the same Huffman code for each octet that a value may have", { timeout: 60_000 }, async () => {
+  it("have the same Huffman code for each octet that a value may have", { timeout: 280_000 }, async () => {
     await using peers = await Peers.open(4096);
     const head = [":method", "GET", ":scheme", "http", ":authority", "localhost", ":path", "/"];
     for (const octet of octets) {

@@ -144,7 +144,7 @@ describe("damaged streams", () => {
 
   const flips = isNightly ? 1_000 : 15;
   it(`are refused, or name what is damaged, after each of ${flips} flips of any bit of the file (EV-04)`, {
-    timeout: 60_000 + flips * 800,
+    timeout: 280_000 + flips * 800,
   }, async (t) => {
     const seed = crashSeed();
     t.diagnostic(`MICRO_CRASH_SEED=${seed}`);

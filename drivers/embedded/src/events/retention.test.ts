@@ -19,7 +19,7 @@ function event(bytes: number): NewEvent {
 
 describe("streams that keep only so much", { skip }, () => {
   it("are cut while they are read without an error, and give the space back (EV-14)", {
-    timeout: 120_000,
+    timeout: 280_000,
   }, async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "micro-retention-"));
     try {
@@ -63,7 +63,7 @@ describe("streams that keep only so much", { skip }, () => {
     }
   });
 
-  it("shrink their file when most of them is deleted (EV-14)", { timeout: 120_000 }, async () => {
+  it("shrink their file when most of them is deleted (EV-14)", { timeout: 280_000 }, async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "micro-retention-"));
     try {
       await using store = await openEmbeddedStore({ dataDir });

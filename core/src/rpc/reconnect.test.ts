@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { callText, echo, status } from "../../../testing/src/calls.ts";
 import { Child } from "../../../testing/src/child.ts";
 import { frameMessage } from "../../../testing/src/grpc-frames.ts";
+import { LoopClock } from "../../../testing/src/loop-clock.ts";
 import { until } from "../../../testing/src/until.ts";
 import { GrpcStatus } from "../errors.ts";
 import { Connections, listen } from "./index.ts";
@@ -89,24 +90,26 @@ describe("a call when nobody listens", () => {
 describe("connecting", () => {
   it("is tried again after waits that grow by 1.6, give or take a fifth (gRPC connection-backoff.md)", async () => {
     const at: number[] = [];
+    const enough = new AbortController();
     await using server = await serving(
       createServer((socket) => {
         at.push(performance.now());
         socket.destroy();
+        if (at.length === 6) enough.abort();
       }),
     );
     await using connections = new Connections();
+    using clock = new LoopClock();
     await rejects(
-      callText(connections, server.address, { waitForReady: true, timeoutMs: 1200 }),
-      status(GrpcStatus.deadlineExceeded),
+      callText(connections, server.address, { waitForReady: true, signal: enough.signal }),
+      status(GrpcStatus.cancelled),
     );
+    ok(clock.ms < 1500, `six attempts took ${clock.ms} ms`);
     const waits = at.slice(1).map((time, n) => time - (at[n] as number));
-    ok(waits.length >= 3, `only ${at.length} attempts`);
     waits.forEach((wait, n) => {
       // A timer is early by no more than this, and late by what the machine has to do otherwise.
       ok(wait >= 0.8 * 50 * 1.6 ** n - 2, `wait ${n} took only ${wait} ms`);
     });
-    ok(waits.length <= 8, `${at.length} attempts in 1.2 s`);
   });
 
   it("isn't hurried to a server that sends every connection away", async () => {
@@ -120,21 +123,22 @@ describe("connecting", () => {
     });
     await using server = await serving(away);
     await using connections = new Connections();
-    const deadline = new Date(Date.now() + 700);
-    while (deadline.getTime() > Date.now())
+    const sinceMs = performance.now();
+    const tookMs = () => performance.now() - sinceMs;
+    while (tookMs() < 700 || sessions < 2)
       await rejects(
         callText(connections, server.address, { waitForReady: true }),
         status(GrpcStatus.unavailable, /is going away/),
       );
-    ok(sessions > 1 && sessions < 10, `${sessions} connections`);
+    ok(sessions < tookMs() / 70, `${sessions} connections in ${tookMs()} ms`);
   });
 
   it("gives up on a port that never says a word", async () => {
     await using server = await serving(createServer((socket) => void socket.resume()));
-    await using connections = new Connections({ connectTimeoutMs: 100 });
+    await using connections = new Connections({ connectTimeoutMs: 1000 });
     await rejects(
       callText(connections, server.address),
-      status(GrpcStatus.unavailable, /^can't connect to 127\.0\.0\.1:\d+: no HTTP\/2 SETTINGS within 100 ms$/),
+      status(GrpcStatus.unavailable, /^can't connect to 127\.0\.0\.1:\d+: no HTTP\/2 SETTINGS within 1000 ms$/),
     );
     await until(
       async () => server.sockets.size,

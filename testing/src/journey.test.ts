@@ -242,7 +242,7 @@ async function callGrpcProto(address: string, path: string, name: string): Promi
   };
   try {
     return await new Promise((resolve, reject) => {
-      const deadline = Date.now() + 10_000;
+      const deadline = Date.now() + 60_000;
       client.makeUnaryRequest(path, toBytes, toText, name, { deadline }, (error, reply) => {
         if (error !== null) reject(error);
         else resolve(reply ?? "");

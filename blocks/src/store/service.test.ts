@@ -59,7 +59,7 @@ describe("store.Store over RPC", () => {
     );
     assert.equal(
       new TextDecoder().decode(
-        (await driver.read({ database: "micro", table: "micro" }, "a", AbortSignal.timeout(1_000)))?.value,
+        (await driver.read({ database: "micro", table: "micro" }, "a", AbortSignal.timeout(60_000)))?.value,
       ),
       "1",
     );

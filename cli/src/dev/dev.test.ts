@@ -11,11 +11,11 @@ describe("Changes", () => {
     const folder = await mkdtemp(join(tmpdir(), "micro-changes-"));
     using changes = new Changes();
     changes.watch([folder]);
-    const first = changes.next(AbortSignal.timeout(5000));
+    const first = changes.next(AbortSignal.timeout(60_000));
     await writeFile(join(folder, "a.ts"), "1");
     assert.equal(await first, true);
     await rm(folder, { recursive: true });
-    assert.equal(await changes.next(AbortSignal.timeout(5000)), true);
+    assert.equal(await changes.next(AbortSignal.timeout(60_000)), true);
   });
   it("ends with the signal", async () => {
     using changes = new Changes();

@@ -143,9 +143,9 @@ describe("a call over three hops (PX-06)", () => {
     it(`ends at its deadline everywhere, ${what}`, async () => {
       const sinceMs = performance.now();
       const passed = status(GrpcStatus.deadlineExceeded);
-      ok(await callText(chain.connections, chain.address, { path, timeoutMs: 300 }).then(() => false, passed));
+      ok(await callText(chain.connections, chain.address, { path, timeoutMs: 1000 }).then(() => false, passed));
       const ms = performance.now() - sinceMs;
-      ok(ms >= 299, `${ms} ms`);
+      ok(ms >= 999, `${ms} ms`);
       // The deadline is the same at each hop: the next one's answer may be there before a hop's own timer has had its turn.
       await chain.over("next hop");
     });

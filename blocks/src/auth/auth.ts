@@ -44,11 +44,16 @@ export interface AuthOptions {
 const defaultTtlMs = 15 * 60_000;
 const maxTtlMs = 60 * 60_000;
 const never = new AbortController().signal;
+/** Tokens are remembered for so many values of `authorization`, none longer than so many characters. */
+const maxTokens = 1_000;
+const longestRemembered = 2_048;
 
 /** Accounts, tokens and rules. Every method throws MicroErrors that say what was tried. */
 export class Auth implements AsyncDisposable {
   readonly #driver: AuthDriver;
   readonly #rules: RuleCache;
+  /** By the value that has it. A connection gives the same string each time, whose hash is known: one that is cut from it has to be read anew for every look-up. */
+  readonly #tokens = new Map<string, string>();
 
   constructor(driver: AuthDriver, { rulesTtlMs = 10_000 }: AuthOptions = {}) {
     this.#driver = driver;
@@ -115,10 +120,19 @@ export class Auth implements AsyncDisposable {
   verify(authorization: string | undefined, signal: AbortSignal = never): Promise<Account | undefined> {
     if (authorization === undefined || authorization === "") return Promise.resolve(undefined);
     try {
-      return this.#driver.inspect(tokenOf(authorization), signal);
+      return this.#driver.inspect(this.#tokenOf(authorization), signal);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  #tokenOf(authorization: string): string {
+    const known = this.#tokens.get(authorization);
+    if (known !== undefined) return known;
+    const token = tokenOf(authorization);
+    if (this.#tokens.size >= maxTokens) this.#tokens.clear();
+    if (authorization.length <= longestRemembered) this.#tokens.set(authorization, token);
+    return token;
   }
 
   /** Throws 400, and 409 when the id is taken. Counts from the next call on. */

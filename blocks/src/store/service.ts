@@ -34,11 +34,11 @@ export function storeMethods(store: Store): Method[] {
       return { records: [messageOf(record)] };
     },
     async write({ record, options }, { account, signal }) {
-      const to = allowed(account, options, "store.Store.Write");
+      const { database, table } = allowed(account, options, "store.Store.Write");
       if (record === undefined) throw MicroError.badRequest("store.Store.Write", "the record is missing");
-      const metadata = Object.fromEntries(Object.entries(record.metadata).map(([name, { value }]) => [name, value]));
+      const metadata = textsOf(record.metadata);
       const ttlMs = record.expiry > 0n ? Number(record.expiry) * 1000 : undefined;
-      await store.write(record.key, record.value, { ...to, metadata, ttlMs, signal });
+      await store.write(record.key, record.value, { database, table, metadata, ttlMs, signal });
       return {};
     },
     async delete({ key, options }, { account, signal }) {
@@ -161,6 +161,12 @@ function pageOf(options: Page | undefined): { limit: number; offset: number; ord
     offset: Number(options?.offset ?? 0n),
     order: options?.order === "desc" ? "desc" : "asc",
   };
+}
+
+function textsOf(metadata: RecordMessage["metadata"]): Record<string, string> | undefined {
+  const fields = Object.entries(metadata);
+  if (fields.length === 0) return undefined;
+  return Object.fromEntries(fields.map(([name, { value }]) => [name, value]));
 }
 
 type RecordInit = Omit<RecordMessage, "$typeName" | "$unknown" | "metadata"> & {

@@ -178,11 +178,11 @@ export class Store {
     throw MicroError.conflict(id, `${keys.join(", ")} changed meanwhile: read again, then try again`);
   }
 
-  #table(options: TableOptions, id: string): StoreTable {
-    return checkTable(
-      { database: options.database ?? this.#own.database, table: options.table ?? this.#own.table },
-      id,
-    );
+  #table({ database, table }: TableOptions, id: string): StoreTable {
+    const own = this.#own;
+    const isOwn = (database ?? own.database) === own.database && (table ?? own.table) === own.table;
+    if (isOwn) return own;
+    return checkTable({ database: database ?? own.database, table: table ?? own.table }, id);
   }
 }
 

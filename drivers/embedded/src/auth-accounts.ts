@@ -27,7 +27,7 @@ export class AccountBook {
   }
 
   /** The namespace's accounts by id. Not to be changed. */
-  async all(namespace: string): Promise<ReadonlyMap<string, AccountEntry>> {
+  all(namespace: string): Promise<ReadonlyMap<string, AccountEntry>> {
     return this.#load(namespace);
   }
 

@@ -31,6 +31,12 @@ export interface EmbeddedAuthOptions {
 
 const maxVerified = 10_000;
 
+/** What a token says, and the generation of the account it was given to. */
+interface VerifiedToken {
+  readonly claims: TokenClaims;
+  readonly generation: string;
+}
+
 /**
  * Accounts, tokens and rules in a store, for the one process that owns it. Access tokens are JWTs whose `jti` begins with the account's
  * generation: a changed secret or a deleted account ends them at once. The store stays the caller's to close.
@@ -45,7 +51,7 @@ export class EmbeddedAuth implements AuthDriver {
   readonly #hasher: SecretHasher;
   readonly #throttle = new SignInThrottle();
   readonly #mutex = new KeyedMutex();
-  readonly #verified = new Map<string, TokenClaims>();
+  readonly #verified = new Map<string, VerifiedToken>();
   /** The generation of the server's own tokens: a new one each time it starts. */
   readonly #ownGeneration = newGeneration();
 
@@ -151,8 +157,7 @@ export class EmbeddedAuth implements AuthDriver {
   }
 
   async inspect(token: string): Promise<Account> {
-    const claims = this.#claimsOf(token);
-    const generation = claims.jti.slice(0, claims.jti.indexOf("."));
+    const { claims, generation } = this.#verify(token);
     if (generation === this.#ownGeneration) return accountOf(claims);
     const entry = (await this.#accounts.all(claims.iss)).get(claims.sub);
     if (entry !== undefined && entry.generation === generation) return entry.account;
@@ -218,15 +223,16 @@ export class EmbeddedAuth implements AuthDriver {
     return { accessToken, created, expiry };
   }
 
-  #claimsOf(token: string): TokenClaims {
+  #verify(token: string): VerifiedToken {
     const known = this.#verified.get(token);
-    if (known !== undefined && known.exp * 1000 > Date.now()) return known;
+    if (known !== undefined && known.claims.exp * 1000 > Date.now()) return known;
     this.#verified.delete(token);
     const claims = verifyToken(token, this.#keys.publicKey);
     const oldest = this.#verified.keys().next();
     if (this.#verified.size >= maxVerified && !oldest.done) this.#verified.delete(oldest.value);
-    this.#verified.set(token, claims);
-    return claims;
+    const verified = { claims, generation: claims.jti.slice(0, claims.jti.indexOf(".")) };
+    this.#verified.set(token, verified);
+    return verified;
   }
 }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type Platform, parseSettings, startPlatform } from "@microts/platform";
 import { z } from "zod";
+import { keptAddress } from "../../testing/src/kept-address.ts";
 import { until } from "../../testing/src/until.ts";
 import { config, type MicroError, type Schema } from "./index.ts";
 
@@ -31,7 +32,7 @@ describe("the configuration of a service", { timeout: 280_000 }, () => {
 
   before(async () => {
     home = await mkdtemp(join(tmpdir(), "micro-config-"));
-    platform = await start("127.0.0.1:0");
+    platform = await start(await keptAddress());
     // Where this process's own framework finds the platform.
     process.env["MICRO_HOME"] = home;
     process.env["MICRO_PROXY"] = platform.addresses.proxy;

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type Platform, parseSettings, startPlatform } from "@microts/platform";
+import { keptAddress } from "../../testing/src/kept-address.ts";
 import { until } from "../../testing/src/until.ts";
 import { type StoreEvent, type StoreWatch, store } from "./index.ts";
 
@@ -17,7 +18,7 @@ describe("the store of a service", { timeout: 280_000 }, () => {
   };
   before(async () => {
     home = await mkdtemp(join(tmpdir(), "micro-store-"));
-    platform = await start("127.0.0.1:0");
+    platform = await start(await keptAddress());
     // Where this process's own framework finds the platform.
     process.env["MICRO_HOME"] = home;
     process.env["MICRO_PROXY"] = platform.addresses.proxy;

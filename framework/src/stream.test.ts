@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type Platform, parseSettings, startPlatform } from "@microts/platform";
 import { z } from "zod";
+import { keptAddress } from "../../testing/src/kept-address.ts";
 import { events, type Stream, stream } from "./index.ts";
 
 const Order = z.object({ id: z.string(), total: z.number(), currency: z.string().default("EUR") });
@@ -16,7 +17,7 @@ describe("a stream of a service", { timeout: 280_000 }, () => {
 
   before(async () => {
     home = await mkdtemp(join(tmpdir(), "micro-stream-"));
-    platform = await start("127.0.0.1:0");
+    platform = await start(await keptAddress());
     // Where this process's own framework finds the platform.
     process.env["MICRO_HOME"] = home;
     process.env["MICRO_PROXY"] = platform.addresses.proxy;

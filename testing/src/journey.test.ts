@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { callGrpcJson } from "./grpc-json.ts";
+import { keptAddress } from "./kept-address.ts";
 import { Machine, type MicroServer, repository, startServer } from "./micro.ts";
 import { until } from "./until.ts";
 
@@ -43,7 +44,8 @@ describe("a service from its first line to its end", { timeout: 280_000 }, () =>
 
   before(async () => {
     machine = await Machine.create();
-    server = await startServer({ machine });
+    const addresses = { api: await keptAddress(), proxy: await keptAddress(), web: await keptAddress() };
+    server = await startServer({ machine, addresses: { ...addresses, network: await keptAddress() } });
   });
   after(async () => {
     await server?.[Symbol.asyncDispose]();

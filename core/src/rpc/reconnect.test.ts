@@ -9,26 +9,25 @@ import { fileURLToPath } from "node:url";
 import { callText, echo, status } from "../../../testing/src/calls.ts";
 import { Child } from "../../../testing/src/child.ts";
 import { frameMessage } from "../../../testing/src/grpc-frames.ts";
+import { keptAddress } from "../../../testing/src/kept-address.ts";
 import { LoopClock } from "../../../testing/src/loop-clock.ts";
 import { until } from "../../../testing/src/until.ts";
 import { GrpcStatus } from "../errors.ts";
 import { Connections, listen } from "./index.ts";
 
 /** Any server on a loopback port, closed with all its sockets. */
-async function serving<T extends Server | Http2Server>(server: T, port = 0) {
+async function serving<T extends Server | Http2Server>(server: T) {
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => sockets.delete(socket));
   });
-  server.listen(port, "127.0.0.1");
+  server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const bound = (server.address() as AddressInfo).port;
   return {
     server,
-    address: `127.0.0.1:${bound}`,
-    port: bound,
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     sockets,
     async [Symbol.asyncDispose]() {
       const closed = once(server, "close");
@@ -37,12 +36,6 @@ async function serving<T extends Server | Http2Server>(server: T, port = 0) {
       await closed;
     },
   };
-}
-
-/** A port where nobody listens at the moment. */
-async function freePort(): Promise<number> {
-  await using server = await serving(createServer());
-  return server.port;
 }
 
 function answer(stream: ServerHttp2Stream, text: string): void {
@@ -54,7 +47,7 @@ function answer(stream: ServerHttp2Stream, text: string): void {
 describe("a call when nobody listens", () => {
   it("fails at once with UNAVAILABLE", async () => {
     await using connections = new Connections();
-    const address = `127.0.0.1:${await freePort()}`;
+    const address = await keptAddress();
     const since = Date.now();
     await rejects(
       callText(connections, address),
@@ -67,17 +60,17 @@ describe("a call when nobody listens", () => {
 
   it("that waits for ready is answered once somebody does", async () => {
     await using connections = new Connections();
-    const port = await freePort();
-    const call = callText(connections, `127.0.0.1:${port}`, { waitForReady: true });
+    const address = await keptAddress();
+    const call = callText(connections, address, { waitForReady: true });
     // One that doesn't wait shows that the first attempt has failed.
-    await rejects(callText(connections, `127.0.0.1:${port}`), status(GrpcStatus.unavailable));
-    await using _ = await listen(echo, { address: `127.0.0.1:${port}` });
+    await rejects(callText(connections, address), status(GrpcStatus.unavailable));
+    await using _ = await listen(echo, { address });
     equal(await call, "hello");
   });
 
   it("that waits for ready ends at its deadline and when it is cancelled", async () => {
     await using connections = new Connections();
-    const address = `127.0.0.1:${await freePort()}`;
+    const address = await keptAddress();
     const abort = new AbortController();
     const cancelled = callText(connections, address, { waitForReady: true, signal: abort.signal });
     const late = callText(connections, address, { waitForReady: true, timeoutMs: 150 });
@@ -187,7 +180,7 @@ describe("connecting", () => {
       await using connections = new Connections();
       equal(await callText(connections, `several.test:${server.port}`), "hello");
       await rejects(
-        callText(connections, `several.test:${await freePort()}`),
+        callText(connections, (await keptAddress()).replace("127.0.0.1", "several.test")),
         status(GrpcStatus.unavailable, /nothing listens on several\.test:/),
       );
     } finally {

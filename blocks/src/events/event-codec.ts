@@ -131,7 +131,7 @@ export function writeEvent(out: FieldWriter, event: StreamEvent, attempts: numbe
   out.number(0x40, at);
 }
 
-function writeMetadata(out: FieldWriter, tag: number, metadata: Readonly<Record<string, string>>): void {
+export function writeMetadata(out: FieldWriter, tag: number, metadata: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(metadata)) {
     const start = out.begin(tag);
     out.text(0x0a, name);

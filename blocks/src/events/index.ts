@@ -22,5 +22,6 @@ export {
   type ReplayOptions,
   type SubscribeOptions,
 } from "./events.ts";
+export { type PageRest, PageWriter, type StoredParts } from "./page-codec.ts";
 export { RemoteEvents } from "./remote.ts";
 export { eventsMethods } from "./service.ts";

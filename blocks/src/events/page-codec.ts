@@ -2,11 +2,14 @@
 import { decodeMessage, encodeMessage, FieldReader, FieldWriter, type Format, LastText } from "@microts/core/codec";
 import { ReadResponseSchema } from "@microts/proto/events";
 import type { Damage, EventPage, StreamEvent } from "./driver.ts";
-import { readEvent, sizeOf, straight, writeEvent } from "./event-codec.ts";
+import { readEvent, sizeOf, straight, writeEvent, writeMetadata } from "./event-codec.ts";
 import { damageFrom, pageFrom, wirePage } from "./wire.ts";
 
 /** Gives the events of a page, one each time; undefined at the end. */
 export type EventReader = () => StreamEvent | undefined;
+
+/** What is in a page besides its events. */
+export type PageRest = Omit<EventPage, "events">;
 
 /** A page as the message that carries it (`ReadResponse`, wire §13). */
 class EncodedPage implements EventPage {
@@ -14,11 +17,11 @@ class EncodedPage implements EventPage {
   readonly next: number;
   readonly first: number;
   readonly end: number;
-  readonly #bytes: Uint8Array;
+  readonly bytes: Uint8Array;
   #events: StreamEvent[] | undefined;
 
-  constructor(bytes: Uint8Array, { damaged, next, first, end }: Omit<EventPage, "events">) {
-    this.#bytes = bytes;
+  constructor(bytes: Uint8Array, { damaged, next, first, end }: PageRest) {
+    this.bytes = bytes;
     this.damaged = damaged;
     this.next = next;
     this.first = first;
@@ -32,7 +35,7 @@ class EncodedPage implements EventPage {
 
   /** Each event is made when it is asked for: one that is dropped before the next one costs little memory. */
   reader(): EventReader {
-    const from = new FieldReader(this.#bytes);
+    const from = new FieldReader(this.bytes);
     const topic = new LastText();
     let given = 0;
     let general: StreamEvent[] | undefined;
@@ -44,7 +47,7 @@ class EncodedPage implements EventPage {
           return event;
         } catch (error) {
           if (!(error instanceof RangeError)) throw error;
-          general = pageFrom(decodeMessage(ReadResponseSchema, this.#bytes, "proto")).events;
+          general = pageFrom(decodeMessage(ReadResponseSchema, this.bytes, "proto")).events;
         }
       }
       return general[given++];
@@ -61,23 +64,71 @@ export function readerOf(page: EventPage): EventReader {
 
 export function encodePage(page: EventPage, format: Format): Uint8Array {
   if (format !== "proto") return encodeMessage(ReadResponseSchema, wirePage(page), format);
+  if (page instanceof EncodedPage) return page.bytes;
   const out = new FieldWriter(page.events.reduce((size, event) => size + sizeOf(event), 256));
+  let lengthBytes = 1;
   for (const event of page.events) {
-    const start = out.begin(0x0a);
+    const start = out.begin(0x0a, lengthBytes);
     writeEvent(out, event, 0);
-    out.end(start);
+    lengthBytes = out.end(start, lengthBytes);
   }
-  for (const { offset, count, reason } of page.damaged) {
+  writeRest(out, page);
+  return out.done();
+}
+
+function writeRest(out: FieldWriter, { damaged, next, first, end }: PageRest): void {
+  for (const { offset, count, reason } of damaged) {
     const start = out.begin(0x12);
     out.number(0x08, offset);
     out.number(0x10, count);
     out.text(0x1a, reason);
     out.end(start);
   }
-  out.number(0x18, page.next);
-  out.number(0x20, page.first);
-  out.number(0x28, page.end);
-  return out.done();
+  out.number(0x18, next);
+  out.number(0x20, first);
+  out.number(0x28, end);
+}
+
+/** Where the parts of an event lie in the bytes that a driver has stored, and what isn't stored as it travels. */
+export interface StoredParts {
+  readonly idStart: number;
+  readonly idEnd: number;
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Writes a page from what a driver has stored, without making its events. */
+export class PageWriter {
+  readonly #topic: Buffer;
+  readonly #out: FieldWriter;
+  #lengthBytes = 1;
+
+  /** `size` is about how many bytes the page will have. */
+  constructor(topic: string, size: number) {
+    this.#topic = Buffer.from(topic);
+    this.#out = new FieldWriter(size);
+  }
+
+  event(offset: number, stored: Buffer, { idStart, idEnd, payloadStart, payloadEnd, at, metadata }: StoredParts): void {
+    const out = this.#out;
+    const start = out.begin(0x0a, this.#lengthBytes);
+    out.copy(0x0a, stored, idStart, idEnd);
+    out.copy(0x12, this.#topic, 0, this.#topic.length);
+    writeMetadata(out, 0x1a, metadata);
+    out.copy(0x22, stored, payloadStart, payloadEnd);
+    out.number(0x28, Math.floor(at / 1000));
+    out.number(0x30, offset);
+    out.number(0x40, at);
+    this.#lengthBytes = out.end(start, this.#lengthBytes);
+  }
+
+  page(rest: PageRest): EventPage {
+    writeRest(this.#out, rest);
+    return new EncodedPage(this.#out.done(), rest);
+  }
 }
 
 /** The bytes are kept. Events that can't be read are refused when they are looked at. */

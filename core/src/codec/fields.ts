@@ -166,6 +166,15 @@ export class FieldWriter {
     this.#at += value.length;
   }
 
+  /** Part of other bytes, as they are; for text too. */
+  copy(tag: number, source: Buffer, start: number, end: number): void {
+    if (start === end) return;
+    this.#room(11 + end - start);
+    this.#varint(tag);
+    this.#varint(end - start);
+    this.#at += source.copy(this.#bytes, this.#at, start, end);
+  }
+
   /** A field that is 0 or empty, where that has to be said. */
   blank(tag: number): void {
     this.#room(6);

@@ -11,6 +11,7 @@
  * place is as wrong as one whose bits changed. Sizes are there twice: with one damaged, the other still leads past a damaged record.
  */
 import { crc32 } from "node:zlib";
+import type { StoredParts } from "@microts/blocks/events";
 
 /** What is kept of an event besides its offset. Times are milliseconds since 1970. */
 export interface StoredEvent {
@@ -19,6 +20,11 @@ export interface StoredEvent {
   readonly expiresAt: number | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly payload: Uint8Array;
+}
+
+/** An event in its body, see `partsOf`. */
+export interface BodyParts extends StoredParts {
+  readonly expiresAt: number | undefined;
 }
 
 /** Where a chunk belongs. */
@@ -59,23 +65,37 @@ export function encodeChunk(key: ChunkKey, events: readonly (StoredEvent | undef
   return chunk;
 }
 
-/** The bodies of a chunk's records by their places, each proven by its checksum; undefined for one that is damaged. */
-export function recordsOf(key: ChunkKey, count: number, data: Uint8Array): (Buffer | undefined)[] {
+/**
+ * The bodies of a chunk's records by their places, each proven by its checksum; undefined for one that is damaged. Those before `from` or from `until`
+ * on aren't looked at, and undefined.
+ */
+export function recordsOf(
+  key: ChunkKey,
+  count: number,
+  data: Uint8Array,
+  from = 0,
+  until = count,
+): (Buffer | undefined)[] {
   const chunk = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   if (chunk[0] === goneVersion && encodeGone(key, count).equals(chunk))
     return Array.from({ length: count }, () => goneBody);
-  const sizes = readHead(chunk, key, count);
+  const isHeadGood = hasGoodHead(chunk, key, count);
   const bodies: (Buffer | undefined)[] = [];
   let at = headBytes + 4 * count + 4;
   for (let i = 0; i < count; i++) {
     if (at + recordBytes > chunk.length) break;
-    const size = sizes?.[i] ?? chunk.readUInt32LE(at);
+    const size = chunk.readUInt32LE(isHeadGood ? headBytes + 4 * i : at);
     const end = at + recordBytes + size;
     if (end > chunk.length) break;
+    if (isHeadGood && (i < from || i >= until)) {
+      bodies.push(undefined);
+      at = end;
+      continue;
+    }
     const body = chunk.subarray(at + recordBytes, end);
     const proven = crc32(body, seed(key.topicId, key.first + i)) === chunk.readUInt32LE(at + 4);
     // Without the sizes of the head, a record that is not proven may lie about where the next one begins.
-    if (!proven && sizes === undefined) break;
+    if (!proven && !isHeadGood) break;
     bodies.push(proven ? body : undefined);
     at = end;
   }
@@ -85,21 +105,28 @@ export function recordsOf(key: ChunkKey, count: number, data: Uint8Array): (Buff
 
 /** Reads a proven body; undefined for an event that is gone. The payload shares the body's memory. */
 export function decodeBody(body: Buffer): StoredEvent | undefined {
+  const parts = partsOf(body);
+  if (parts === undefined) return undefined;
+  const { at, expiresAt, metadata, idStart, idEnd, payloadStart } = parts;
+  return { id: body.toString("utf8", idStart, idEnd), at, expiresAt, metadata, payload: body.subarray(payloadStart) };
+}
+
+/** Where what is where in a proven body; undefined for an event that is gone. */
+export function partsOf(body: Buffer): BodyParts | undefined {
   const flags = body[0] ?? flag.gone;
   if (flags & flag.gone) return undefined;
   let at = 9;
   const expiresAt = flags & flag.expires ? body.readDoubleLE(at) : undefined;
   if (expiresAt !== undefined) at += 8;
-  const idEnd = at + 2 + body.readUInt16LE(at);
-  const id = body.toString("utf8", at + 2, idEnd);
-  at = idEnd;
+  const idStart = at + 2;
+  const idEnd = idStart + body.readUInt16LE(at);
   let metadata = noMetadata;
+  let payloadStart = idEnd;
   if (flags & flag.metadata) {
-    const end = at + 4 + body.readUInt32LE(at);
-    metadata = JSON.parse(body.toString("utf8", at + 4, end));
-    at = end;
+    payloadStart = idEnd + 4 + body.readUInt32LE(idEnd);
+    metadata = JSON.parse(body.toString("utf8", idEnd + 4, payloadStart));
   }
-  return { id, at: body.readDoubleLE(1), expiresAt, metadata, payload: body.subarray(at) };
+  return { idStart, idEnd, payloadStart, payloadEnd: body.length, at: body.readDoubleLE(1), expiresAt, metadata };
 }
 
 function encodeGone({ topicId, first }: ChunkKey, count: number): Buffer {
@@ -117,12 +144,11 @@ function writeHead(chunk: Buffer, key: ChunkKey, sizes: readonly number[]): void
   chunk.writeUInt32LE(crc32(chunk.subarray(0, at), seed(key.topicId, key.first)), at);
 }
 
-/** The sizes of the records, or undefined when the head is damaged. */
-function readHead(chunk: Buffer, { topicId, first }: ChunkKey, count: number): number[] | undefined {
+/** Whether the sizes of the records in the head are right. */
+function hasGoodHead(chunk: Buffer, { topicId, first }: ChunkKey, count: number): boolean {
   const end = headBytes + 4 * count;
-  if (chunk.length < end + 4 || chunk[0] !== version || chunk.readUInt32LE(1) !== count) return undefined;
-  if (crc32(chunk.subarray(0, end), seed(topicId, first)) !== chunk.readUInt32LE(end)) return undefined;
-  return Array.from({ length: count }, (_, i) => chunk.readUInt32LE(headBytes + 4 * i));
+  if (chunk.length < end + 4 || chunk[0] !== version || chunk.readUInt32LE(1) !== count) return false;
+  return crc32(chunk.subarray(0, end), seed(topicId, first)) === chunk.readUInt32LE(end);
 }
 
 function metadataText(event: StoredEvent | undefined): string {

@@ -83,7 +83,7 @@ export class EmbeddedEvents implements EventsDriver {
       from: await open.locate(from, signal),
       until: until === undefined ? Number.POSITIVE_INFINITY : await open.locate(until, signal),
     };
-    return open.log.read({ ...bounds, limit, maxBytes: maxReadBytes }, this.#now(), signal);
+    return open.log.readEncoded({ ...bounds, limit, maxBytes: maxReadBytes }, this.#now(), signal);
   }
 
   topics(namespace: string, signal: AbortSignal): Promise<TopicInfo[]> {

@@ -1,21 +1,22 @@
-import type { Damage, EventPage, StreamEvent } from "@microts/blocks/events";
-import { decodeBody, recordsOf } from "./chunk.ts";
+import type { Damage, PageRest } from "@microts/blocks/events";
+import { type BodyParts, partsOf, recordsOf } from "./chunk.ts";
 
 export interface PageOptions {
-  readonly topic: string;
   readonly topicId: number;
   /** The first offset wanted, and the one after the last. */
   readonly start: number;
   readonly end: number;
   readonly limit: number;
   readonly now: number;
+  /** Is given each live event, in order. */
+  add(offset: number, body: Buffer, parts: BodyParts): void;
 }
 
-/** Puts a page together from chunks, naming what is damaged and what should be there and isn't. */
+/** Goes through chunks for a page, naming what is damaged and what should be there and isn't. */
 export class PageBuilder {
   readonly #options: PageOptions;
-  readonly #events: StreamEvent[] = [];
   readonly #damaged: Damage[] = [];
+  #count = 0;
   #next: number;
 
   constructor(options: PageOptions) {
@@ -26,9 +27,11 @@ export class PageBuilder {
   chunk(first: number, count: number, data: Uint8Array): void {
     if (this.#isFull) return;
     if (first + count <= this.#next) return;
-    if (first > this.#next) this.missing(Math.min(first, this.#options.end));
-    const records = recordsOf({ topicId: this.#options.topicId, first }, count, data);
-    for (let i = Math.max(0, this.#next - first); i < count && !this.#isFull; i++) this.#record(records[i]);
+    const { topicId, end } = this.#options;
+    if (first > this.#next) this.missing(Math.min(first, end));
+    const from = Math.max(0, this.#next - first);
+    const records = recordsOf({ topicId, first }, count, data, from, end - first);
+    for (let i = from; i < count && !this.#isFull; i++) this.#record(records[i]);
   }
 
   /** Nothing was found from the next offset up to this one. */
@@ -36,12 +39,12 @@ export class PageBuilder {
     this.#damage(end - this.#next, "missing");
   }
 
-  page(): Pick<EventPage, "events" | "damaged" | "next"> {
-    return { events: this.#events, damaged: this.#damaged, next: this.#next };
+  page(): Pick<PageRest, "damaged" | "next"> {
+    return { damaged: this.#damaged, next: this.#next };
   }
 
   get #isFull(): boolean {
-    return this.#events.length >= this.#options.limit || this.#next >= this.#options.end;
+    return this.#count >= this.#options.limit || this.#next >= this.#options.end;
   }
 
   #record(body: Buffer | undefined): void {
@@ -49,11 +52,11 @@ export class PageBuilder {
       this.#damage(1, "checksum");
       return;
     }
-    const stored = decodeBody(body);
+    const parts = partsOf(body);
     const offset = this.#next++;
-    if (stored === undefined || (stored.expiresAt !== undefined && stored.expiresAt <= this.#options.now)) return;
-    const { id, at, metadata, payload } = stored;
-    this.#events.push({ id, topic: this.#options.topic, offset, timestamp: new Date(at), metadata, payload });
+    if (parts === undefined || (parts.expiresAt !== undefined && parts.expiresAt <= this.#options.now)) return;
+    this.#count++;
+    this.#options.add(offset, body, parts);
   }
 
   #damage(count: number, reason: Damage["reason"]): void {

@@ -1,7 +1,13 @@
-import type { EventPage, TopicSettings } from "@microts/blocks/events";
+import {
+  type EventPage,
+  type PageRest,
+  PageWriter,
+  type StreamEvent,
+  type TopicSettings,
+} from "@microts/blocks/events";
 import type { EmbeddedDatabase, Row, Statement } from "../sqlite/index.ts";
 import { decodeBody, goneBytes, recordsOf } from "./chunk.ts";
-import { PageBuilder } from "./page.ts";
+import { PageBuilder, type PageOptions } from "./page.ts";
 
 const blob = "CAST(? AS BLOB)";
 const topicIs = `namespace = ${blob} AND name = ${blob}`;
@@ -157,14 +163,45 @@ export class TopicLog {
   }
 
   /** Live events of a range, in order. */
-  async read({ from, until, limit, maxBytes }: Range, now: number, signal: AbortSignal): Promise<EventPage> {
+  async read(range: Range, now: number, signal: AbortSignal): Promise<EventPage> {
+    const events: StreamEvent[] = [];
+    const rest = await this.#page(range, now, signal, () => (offset, body, { at, metadata, ...parts }) => {
+      const id = body.toString("utf8", parts.idStart, parts.idEnd);
+      const payload = body.subarray(parts.payloadStart);
+      events.push({ id, topic: this.topic, offset, timestamp: new Date(at), metadata, payload });
+    });
+    return { events, ...rest };
+  }
+
+  /** As `read`, for who passes the page on: straight from what is stored, without making events. */
+  async readEncoded(range: Range, now: number, signal: AbortSignal): Promise<EventPage> {
+    let writer = new PageWriter(this.topic, 64);
+    const rest = await this.#page(range, now, signal, (events, bytes) => {
+      writer = new PageWriter(this.topic, bytes + events * (this.topic.length + addedBytes));
+      return (offset, body, parts) => writer.event(offset, body, parts);
+    });
+    return writer.page(rest);
+  }
+
+  /** `begin` is told about how many events and bytes there are, and returns what is given each event. */
+  async #page(
+    { from, until, limit, maxBytes }: Range,
+    now: number,
+    signal: AbortSignal,
+    begin: (events: number, bytes: number) => PageOptions["add"],
+  ): Promise<PageRest> {
     const end = Math.min(until, this.next);
     let start = Math.max(from, this.first);
     const params = [this.id, start, end, limit, maxBytes, maxChunks];
     const rows = start < end ? await this.#database.read(readSql, params, signal) : [];
     // What was deleted meanwhile is not missing.
     start = Math.max(start, this.first);
-    const page = new PageBuilder({ topic: this.topic, topicId: this.id, start, end, limit, now });
+    let [events, bytes] = [0, 0];
+    for (const [, count, data] of rows) {
+      events += Number(count);
+      bytes += bytesOf(data).length;
+    }
+    const page = new PageBuilder({ topicId: this.id, start, end, limit, now, add: begin(events, bytes) });
     for (const [first, count, data] of rows) page.chunk(Number(first), Number(count), bytesOf(data));
     if (rows.length === 0 && start < end) page.missing(end);
     return { ...page.page(), first: this.first, end: this.next };
@@ -202,6 +239,8 @@ export class TopicLog {
   }
 }
 
+/** What an event has more as a message than as it is stored, besides its topic. */
+const addedBytes = 24;
 /** The most chunks that are looked at for one page. */
 const maxChunks = 1024;
 

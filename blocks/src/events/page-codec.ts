@@ -1,4 +1,5 @@
 // Pages of events as they travel: written and read in straight lines, and no event is made before somebody looks at it.
+import { MicroError } from "@microts/core";
 import { decodeMessage, encodeMessage, FieldReader, FieldWriter, type Format, LastText } from "@microts/core/codec";
 import { ReadResponseSchema } from "@microts/proto/events";
 import type { Damage, EventPage, StreamEvent } from "./driver.ts";
@@ -47,11 +48,20 @@ class EncodedPage implements EventPage {
           return event;
         } catch (error) {
           if (!(error instanceof RangeError)) throw error;
-          general = pageFrom(decodeMessage(ReadResponseSchema, this.bytes, "proto")).events;
+          general = this.#general();
         }
       }
       return general[given++];
     };
+  }
+
+  /** The general codec reads on where a part that is too short ends, over what comes next: then nothing of the page is to be believed. */
+  #general(): StreamEvent[] {
+    const { events, damaged, next, first, end } = pageFrom(decodeMessage(ReadResponseSchema, this.bytes, "proto"));
+    const isSame =
+      next === this.next && first === this.first && end === this.end && damaged.length === this.damaged.length;
+    if (!isSame) throw MicroError.internal("events.Store.Read", "the page of events is not well formed");
+    return events;
   }
 }
 

@@ -1,7 +1,10 @@
 import { main } from "./run-command.ts";
 
-// EPIPE: whoever read our output has left (`micro logs x | head`), which is no error.
-process.stdout.on("error", () => process.exit(0));
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // Whoever read our output has left (`micro logs x | head`), which is no error.
+  if (error.code === "EPIPE") process.exit(0);
+  process.stderr.write(`can't write to standard output: ${error.message}\n`, () => process.exit(1));
+});
 process.stderr.on("error", () => {});
 
 const stopped = new AbortController();
@@ -32,7 +35,9 @@ void main(process.argv.slice(2), around).then(exit);
 
 async function exit(code: number): Promise<void> {
   for (const stream of [stdout, stderr]) {
-    if (stream.writableLength > 0) await new Promise((resolve) => stream.once("drain", resolve).once("close", resolve));
+    // Called when all before it is written; an error of standard output has its own way out.
+    const error = await new Promise((resolve) => stream.write("", resolve));
+    if (error && stream === stdout && stdout.errored) return;
   }
   process.exit(code);
 }

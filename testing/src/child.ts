@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
+import { Readable, type Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface Result {
@@ -14,7 +15,7 @@ export interface ChildOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   /** What it reads on standard input. Default: nothing. */
-  readonly input?: string;
+  readonly input?: string | Readable;
   /** The file is a program, and not one for the Node.js of the tests. */
   readonly isProgram?: boolean;
 }
@@ -39,7 +40,8 @@ export class Child implements AsyncDisposable {
     this.#process = spawn(program, words, { env, cwd, stdio: ["pipe", "pipe", "pipe"] });
     const { stdin, stdout, stderr } = this.#process;
     stdin?.on("error", () => {});
-    stdin?.end(input);
+    if (input instanceof Readable) input.pipe(stdin as Writable);
+    else stdin?.end(input);
     stdout?.setEncoding("utf8").on("data", (text: string) => this.#take({ stdout: this.stdout + text }));
     stderr?.setEncoding("utf8").on("data", (text: string) => this.#take({ stderr: this.stderr + text }));
     this.ended = once(this.#process, "close").then(([code]) => {

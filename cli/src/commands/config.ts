@@ -36,7 +36,7 @@ export const config = group("Manage configuration values", {
     ],
     flags: { secret: { ...secretFlag, help: "keep the value encrypted" } },
     run: async (context, { secret }, [path = "", word]) => {
-      const given = word ?? (await askForValue(context, path));
+      const given = word ?? (await askForValue(context, path, secret));
       const client = await configClient(context);
       const { out, session, signal } = context;
       const namespace = await session.namespace();
@@ -101,10 +101,11 @@ async function configClient({ session }: Context) {
 }
 
 /** What nobody should find in the shell's history, or in the list of processes. */
-async function askForValue(context: Context, path: string): Promise<string> {
+async function askForValue(context: Context, path: string, isSecret: boolean): Promise<string> {
   if (context.stdin.isTTY) {
     using prompt = new Prompt(context);
-    return prompt.secret(`Value of ${path}: `);
+    const question = `Value of ${path}: `;
+    return await (isSecret ? prompt.secret(question) : prompt.text(question));
   }
   const value = await text(context.stdin);
   if (value === "") throw usageError(`micro config set needs a value for ${path}: as a word, or on standard input`);

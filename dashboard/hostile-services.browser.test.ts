@@ -72,7 +72,7 @@ describe("hostile services in a browser", { skip: skipBrowser, timeout: 280_000 
 
   it("may not run inline scripts even if one got in (DB-01)", async () => {
     await tab.goto("/");
-    const refused = tab.page.waitForEvent("console", { timeout: 5000 });
+    const refused = tab.page.waitForEvent("console");
     const ran = await tab.page.evaluate(() => {
       try {
         document.body.innerHTML = "<img src=x onerror='document.title = 1'>";

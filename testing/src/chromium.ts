@@ -25,6 +25,6 @@ export async function launchChromium(folder: string): Promise<BrowserContext> {
     headless: true,
     args: chromiumArguments,
   });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(60_000);
   return context;
 }

@@ -41,7 +41,7 @@ async function h2specReport(port: number, options: readonly string[]): Promise<s
   const folder = await mkdtemp(join(tmpdir(), "micro-h2spec-"));
   try {
     const file = join(folder, "report.xml");
-    const args = ["--strict", "--port", String(port), "--junit-report", file, ...options];
+    const args = ["--strict", "--timeout", "20", "--port", String(port), "--junit-report", file, ...options];
     // Its exit code says no more than the report does.
     await new Promise((ended) => execFile(h2spec.path, args, { timeout: 100_000 }, ended));
     return await readFile(file, "utf8");

@@ -11,8 +11,8 @@ export const repository = fileURLToPath(new URL("../../", import.meta.url));
 
 const launcher = join(repository, "cli", "bin", "micro.js");
 const commandTimeoutMs = 120_000;
-/** A server that was killed takes its services along within this. */
-const lastBreathMs = 5_000;
+/** A server that was killed takes its services along within this, also on a busy machine. */
+const lastBreathMs = 30_000;
 
 /** `host:port` of each entry. */
 export interface Addresses {

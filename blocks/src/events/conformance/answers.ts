@@ -52,10 +52,10 @@ export function answerTests(test: EventsTest, { open }: EventsHarness): void {
   test("waits longer for an answer when asked to", async () => {
     await using driver = await open();
     await publish(driver, "t", ["slow"]);
-    await using reader = await consume(driver, { ackWaitMs: 250, maxUnanswered: 1 });
+    await using reader = await consume(driver, { ackWaitMs: 1000, maxUnanswered: 1 });
     const delivery = await reader.next();
     for (let i = 0; i < 5; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, 250));
       await delivery?.extend();
     }
     await delivery?.ack();

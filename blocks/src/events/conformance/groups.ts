@@ -153,7 +153,7 @@ export function groupTests(test: EventsTest, { open }: EventsHarness): void {
     const dies = new AbortController();
     const work = shares.map(async (_, i) => {
       const own = i === 0 ? AbortSignal.any([dies.signal, over.signal]) : over.signal;
-      const reader = await consume(driver, { ackWaitMs: 300, maxUnanswered: 10 }, own);
+      const reader = await consume(driver, { ackWaitMs: 1000, maxUnanswered: 10 }, own);
       for (let delivery = await reader.next(); delivery !== undefined; delivery = await reader.next()) {
         if (i === 0 && acked.size >= count / 2) return dies.abort();
         await delivery.ack();

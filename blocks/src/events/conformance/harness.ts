@@ -49,7 +49,7 @@ export function textOf(of: Delivery | StreamEvent | undefined): string {
   return decoder.decode("event" in of ? of.event.payload : of.payload);
 }
 
-/** Takes one by one; `next` waits at most five seconds. */
+/** Takes one by one; `next` waits at most a minute. */
 export class Reader implements AsyncDisposable {
   readonly #iterator: AsyncIterator<Delivery>;
 
@@ -57,7 +57,7 @@ export class Reader implements AsyncDisposable {
     this.#iterator = deliveries[Symbol.asyncIterator]();
   }
 
-  async next(withinMs = 5000): Promise<Delivery | undefined> {
+  async next(withinMs = 60_000): Promise<Delivery | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`no event within ${withinMs} ms`)), withinMs);
@@ -106,9 +106,9 @@ export async function consume(
   return new Reader(await driver.consume("acme", options, own));
 }
 
-/** Asks again until the answer is right; fails after five seconds with the last one. */
+/** Asks again until the answer is right; fails after a minute with the last one. */
 export async function eventually<T>(ask: () => Promise<T>, isRight: (answer: T) => boolean): Promise<T> {
-  for (const late = Date.now() + 5000; ; ) {
+  for (const late = Date.now() + 60_000; ; ) {
     const answer = await ask();
     if (isRight(answer)) return answer;
     if (Date.now() > late) throw new Error(`still not right: ${JSON.stringify(answer)}`);

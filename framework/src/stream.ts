@@ -138,6 +138,17 @@ export class Stream<Input, Output = Input> {
     return open().seek(this.topic, group, to, { ...scope(), signal: inherited().signal });
   }
 
+  /** Deletes all events and groups of the topic, for good: consumers throw 404, wherever they are. Its dead letters, a topic of their own, stay. */
+  async delete(): Promise<void> {
+    this.#configured = undefined;
+    await open().deleteTopic(this.topic, { ...scope(), signal: inherited().signal });
+  }
+
+  /** Deletes a group with its position: its consumers throw 404, and it begins anew when it is used again. */
+  async deleteGroup(group: string): Promise<void> {
+    await open().deleteGroup(this.topic, group, { ...scope(), signal: inherited().signal });
+  }
+
   /** Once for this process, and again after a failure. */
   async #configure(): Promise<void> {
     const { retention } = this.#options;

@@ -187,7 +187,7 @@ function coreMethods(
     auth: [...authMethods(auth), ...debug],
     broker: [...brokerMethods(new Broker(drivers.broker)), ...debug],
     config: [...configMethods(new Config(drivers.config), log), ...debug],
-    events: [...eventsMethods(new Events(drivers.events), stopping), ...debug],
+    events: [...eventsMethods(new Events(drivers.events), stopping, log), ...debug],
     network: [...networkMethods(network), ...debug],
     proxy: [...debug],
     registry: [...registryMethods(registry), ...debug],

@@ -134,7 +134,7 @@ export interface EventsDriver extends AsyncDisposable {
    */
   read(namespace: string, topic: string, range: ReadRange, signal: AbortSignal): Promise<EventPage>;
 
-  /** The topics of a namespace by the bytes of their names. */
+  /** The topics of a namespace by the bytes of their names. One that was only consumed is there no longer than its consumers and groups. */
   topics(namespace: string, signal: AbortSignal): Promise<TopicInfo[]>;
 
   /** The groups of a topic that have a name, by its bytes. */
@@ -148,4 +148,13 @@ export interface EventsDriver extends AsyncDisposable {
 
   /** Replaces the settings of a topic, which is made if it isn't there. What exceeds them is deleted from disk soon, oldest first. */
   configure(namespace: string, topic: string, settings: TopicSettings, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Deletes a topic with its events, groups and remembered ids: all of it is gone for everybody once this resolves, or after a crash all or
+   * nothing; a topic of that name begins anew. Its consumers throw 404. Throws 404 when there is none.
+   */
+  deleteTopic(namespace: string, topic: string, signal: AbortSignal): Promise<void>;
+
+  /** Deletes a group with its position. Its consumers throw 404. Throws 404 when there is none. */
+  deleteGroup(namespace: string, topic: string, group: string, signal: AbortSignal): Promise<void>;
 }

@@ -188,6 +188,20 @@ export class Events implements AsyncDisposable {
     await this.#driver.configure(namespaceOf(options, at), name, checked, options.signal ?? never);
   }
 
+  /** Deletes a topic with all its events and groups; its consumers throw 404. Throws 400, and 404 when there is none. */
+  async deleteTopic(topic: string, options: EventsCallOptions = {}): Promise<void> {
+    const at = "events.Stream.DeleteTopic";
+    const name = checkName(topic, "topic", at);
+    await this.#driver.deleteTopic(namespaceOf(options, at), name, options.signal ?? never);
+  }
+
+  /** Deletes a group with its position; its consumers throw 404. Throws 400, and 404 when there is none. */
+  async deleteGroup(topic: string, group: string, options: EventsCallOptions = {}): Promise<void> {
+    const at = "events.Stream.DeleteGroup";
+    const names = [checkName(topic, "topic", at), checkName(group, "group", at)] as const;
+    await this.#driver.deleteGroup(namespaceOf(options, at), ...names, options.signal ?? never);
+  }
+
   /** Closes the driver. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#driver[Symbol.asyncDispose]();

@@ -113,6 +113,14 @@ export class RemoteEvents implements EventsDriver {
     await this.#stream.configure(request, { signal });
   }
 
+  async deleteTopic(namespace: string, topic: string, signal: AbortSignal): Promise<void> {
+    await this.#stream.deleteTopic({ topic, namespace: this.#named(namespace) }, { signal });
+  }
+
+  async deleteGroup(namespace: string, topic: string, group: string, signal: AbortSignal): Promise<void> {
+    await this.#stream.deleteGroup({ topic, group, namespace: this.#named(namespace) }, { signal });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #named(namespace: string): string {

@@ -1,3 +1,4 @@
+import { MicroError } from "@microts/core";
 import { Pull } from "@microts/core/rpc";
 import type { Damage, EventPage, Position, ReadRange, StreamEvent } from "./driver.ts";
 import { type EventReader, readerOf } from "./page-codec.ts";
@@ -59,6 +60,8 @@ async function* pagesOf(read: ReadPage, { from, until }: Range): AsyncGenerator<
     const next = asked.shift();
     if (next === undefined) return;
     page = await next.page;
+    if (page.next < next.from)
+      throw MicroError.notFound("events.Store.Read", `the topic ends at ${page.end}: it was deleted while it was read`);
     // Large events end a page before its part of the range.
     if (typeof next.until === "number" && page.next < next.until && page.next > next.from)
       asked.unshift(ask(read, page.next, next.until));

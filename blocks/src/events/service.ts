@@ -1,4 +1,4 @@
-import { type Account, MicroError, requireAccount, requireAdmin } from "@microts/core";
+import { type Account, describe, type Log, MicroError, requireAccount, requireAdmin, silent } from "@microts/core";
 import { type CallContext, type Method, methodsOf } from "@microts/core/rpc";
 import { Store as StoreService, Stream as StreamService } from "@microts/proto/events";
 import type { Delivery, EventPage, Position, Published } from "./driver.ts";
@@ -14,9 +14,10 @@ const lastAnswersMs = 500;
 /**
  * The block as the service `events` (wire §13). Services and admins use the streams of their own namespace, which is their account's issuer,
  * or name another in the request when they are of `micro`; the original lets in those of `micro` alone. Consumers are sent away when `stopping` aborts.
+ * Who deletes is logged.
  */
-export function eventsMethods(events: Events, stopping?: AbortSignal): Method[] {
-  const methods = [...streamMethods(events, stopping), ...storeMethods(events)];
+export function eventsMethods(events: Events, stopping?: AbortSignal, log: Log = silent): Method[] {
+  const methods = [...streamMethods(events, stopping, log), ...storeMethods(events)];
   return methods.map((method) => ({ ...method, ...codecs[method.name] }));
 }
 
@@ -30,7 +31,7 @@ const codecs: Readonly<Record<string, Partial<Pick<Method, "decode" | "encode">>
   "Store.Read": { encode: (value, format) => encodePage(value as EventPage, format) },
 };
 
-function streamMethods(events: Events, stopping: AbortSignal | undefined): Method[] {
+function streamMethods(events: Events, stopping: AbortSignal | undefined, log: Log): Method[] {
   return methodsOf(StreamService, {
     publish(request, { account }) {
       const { namespace: named, topic, payload, id, metadata, timestamp, ttlMs } = request as unknown as PublishCall;
@@ -92,6 +93,19 @@ function streamMethods(events: Events, stopping: AbortSignal | undefined): Metho
       await events.configure(topic, settingsFrom(settings), { namespace, signal });
       return {};
     },
+    async deleteTopic({ topic, namespace: named }, { account }) {
+      const namespace = admitted(account, named, "events.Stream.DeleteTopic");
+      // Without the call's signal: what is cancelled may be done all the same, and then has to be in the log.
+      await events.deleteTopic(topic, { namespace });
+      log.info("audit: a topic was deleted", { by: whoIs(account), namespace, topic });
+      return {};
+    },
+    async deleteGroup({ topic, group, namespace: named }, { account }) {
+      const namespace = admitted(account, named, "events.Stream.DeleteGroup");
+      await events.deleteGroup(topic, group, { namespace });
+      log.info("audit: a group of a topic was deleted", { by: whoIs(account), namespace, topic, group });
+      return {};
+    },
   });
 }
 
@@ -125,6 +139,10 @@ function storeMethods(events: Events): Method[] {
 /** For the codec of its method, which knows what it is. */
 function given(value: unknown): never {
   return value as never;
+}
+
+function whoIs(account: Account | undefined): string {
+  return account === undefined ? "nobody" : describe(account);
 }
 
 function admitted(account: Account | undefined, named: string, at: string): string {

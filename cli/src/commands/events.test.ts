@@ -73,6 +73,30 @@ describe("micro events", () => {
     assert.ok(all.some((each: { topic: string; group: string }) => each.topic === "c" && each.group === "far"));
   });
 
+  it("deletes a topic and a group, and ends their consumers with what happened", async () => {
+    await says(["publish", "gone"], "1\n2\n");
+    await says(["publish", "kept", "1"]);
+    const consumers = [
+      micro.start(["events", "consume", "gone", "--group", "g", "--from", "earliest"]),
+      micro.start(["events", "consume", "kept", "--group", "g", "--from", "earliest"]),
+    ];
+    await using _ = consumers[0];
+    await using __ = consumers[1];
+    await Promise.all(consumers.map((each) => each.saying(/^1$/m)));
+    await fails(["delete", "gone"], 1, /^gone has 2 events, which would be gone for good: say --yes/);
+    await fails(["delete", "gonee"], 1, /There is no topic "gonee" in micro.*micro events topics/);
+    await fails(["delete", "kept", "gg"], 1, /the group "gg" of the topic "kept" isn't there/i);
+    assert.equal(await says(["delete", "gone", "--yes"]), "");
+    assert.deepEqual(JSON.parse(await says(["delete", "kept", "g", "--output", "json"])), {
+      topic: "kept",
+      group: "g",
+    });
+    const [topic, group] = await Promise.all(consumers.map((each) => each.within(20_000)));
+    assert.match(`${topic?.code} ${topic?.stderr}`, /^127 [\s\S]*the topic "gone" was deleted/i);
+    assert.match(`${group?.code} ${group?.stderr}`, /^127 [\s\S]*the group "g" of the topic "kept" was deleted/i);
+    assert.doesNotMatch(await says(["topics"]), /^gone/m);
+  });
+
   it("replays a range on standard output, into another topic, and to a group", async () => {
     await says(["publish", "d"], "1\n2\n3\n4\n");
     const [printed, published] = await Promise.all([

@@ -1,5 +1,6 @@
 import { group } from "../command.ts";
 import { consume } from "./events/consume.ts";
+import { remove } from "./events/delete.ts";
 import { publish } from "./events/publish.ts";
 import { read } from "./events/read.ts";
 import { replay } from "./events/replay.ts";
@@ -14,4 +15,5 @@ export const events = group("Publish, read and consume durable streams of events
   groups,
   lag,
   configure,
+  delete: remove,
 });

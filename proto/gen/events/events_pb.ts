@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file events/events.proto.
  */
 export const file_events_events: GenFile = /*@__PURE__*/
-  fileDesc("ChNldmVudHMvZXZlbnRzLnByb3RvEgZldmVudHMi8QEKDlB1Ymxpc2hSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEjYKCG1ldGFkYXRhGAIgAygLMiQuZXZlbnRzLlB1Ymxpc2hSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSDwoHcGF5bG9hZBgDIAEoDBIRCgl0aW1lc3RhbXAYBCABKAMSCgoCaWQYBSABKAkSFAoMdGltZXN0YW1wX21zGAYgASgDEg4KBnR0bF9tcxgHIAEoAxIRCgluYW1lc3BhY2UYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkAKD1B1Ymxpc2hSZXNwb25zZRIKCgJpZBgBIAEoCRIOCgZvZmZzZXQYAiABKAMSEQoJZHVwbGljYXRlGAMgASgIIjsKCFBvc2l0aW9uEg4KBm9mZnNldBgBIAEoAxIPCgd0aW1lX21zGAIgASgDEg4KBmxhdGVzdBgDIAEoCCLlAQoOQ29uc3VtZVJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDQoFdG9waWMYAiABKAkSDgoGb2Zmc2V0GAMgASgDEhAKCGF1dG9fYWNrGAQgASgIEhAKCGFja193YWl0GAUgASgDEhMKC3JldHJ5X2xpbWl0GAYgASgDEh4KBGZyb20YByABKAsyEC5ldmVudHMuUG9zaXRpb24SFgoObWF4X3VuYW5zd2VyZWQYCCABKA0SEwoLZGVhZF9sZXR0ZXIYCSABKAkSDAoEZHJvcBgKIAEoCBIRCgluYW1lc3BhY2UYCyABKAki3QEKBUV2ZW50EgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJEi0KCG1ldGFkYXRhGAMgAygLMhsuZXZlbnRzLkV2ZW50Lk1ldGFkYXRhRW50cnkSDwoHcGF5bG9hZBgEIAEoDBIRCgl0aW1lc3RhbXAYBSABKAMSDgoGb2Zmc2V0GAYgASgDEg8KB2F0dGVtcHQYByABKA0SFAoMdGltZXN0YW1wX21zGAggASgDGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKPAQoLUmVhZFJlcXVlc3QSDQoFdG9waWMYASABKAkSDQoFbGltaXQYAiABKAQSDgoGb2Zmc2V0GAMgASgEEh4KBGZyb20YBCABKAsyEC5ldmVudHMuUG9zaXRpb24SHwoFdW50aWwYBSABKAsyEC5ldmVudHMuUG9zaXRpb24SEQoJbmFtZXNwYWNlGAYgASgJIngKDFJlYWRSZXNwb25zZRIdCgZldmVudHMYASADKAsyDS5ldmVudHMuRXZlbnQSHwoHZGFtYWdlZBgCIAMoCzIOLmV2ZW50cy5EYW1hZ2USDAoEbmV4dBgDIAEoAxINCgVmaXJzdBgEIAEoAxILCgNlbmQYBSABKAMiNwoGRGFtYWdlEg4KBm9mZnNldBgBIAEoAxINCgVjb3VudBgCIAEoAxIOCgZyZWFzb24YAyABKAkiTAoMV3JpdGVSZXF1ZXN0EhwKBWV2ZW50GAEgASgLMg0uZXZlbnRzLkV2ZW50EgsKA3R0bBgCIAEoAxIRCgluYW1lc3BhY2UYAyABKAkiDwoNV3JpdGVSZXNwb25zZSJ6CgpBY2tSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB3N1Y2Nlc3MYAiABKAgSDgoGb2Zmc2V0GAMgASgDEg4KBnJlYXNvbhgEIAEoCRIOCgZyZWplY3QYBSABKAgSDgoGZXh0ZW5kGAYgASgIEg8KB3JlbGVhc2UYByABKAgiIgoNVG9waWNzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkiLwoOVG9waWNzUmVzcG9uc2USHQoGdG9waWNzGAEgAygLMg0uZXZlbnRzLlRvcGljImoKBVRvcGljEg0KBXRvcGljGAEgASgJEg0KBWZpcnN0GAIgASgDEgsKA2VuZBgDIAEoAxINCgVieXRlcxgEIAEoAxInCghzZXR0aW5ncxgFIAEoCzIVLmV2ZW50cy5Ub3BpY1NldHRpbmdzIl0KDVRvcGljU2V0dGluZ3MSEgoKbWF4X2FnZV9tcxgBIAEoAxIRCgltYXhfYnl0ZXMYAiABKAMSEgoKbWF4X2V2ZW50cxgDIAEoAxIRCglkZWR1cGVfbXMYBCABKAMiMQoNR3JvdXBzUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkiLwoOR3JvdXBzUmVzcG9uc2USHQoGZ3JvdXBzGAEgAygLMg0uZXZlbnRzLkdyb3VwIm0KBUdyb3VwEg0KBWdyb3VwGAEgASgJEhAKCHBvc2l0aW9uGAIgASgDEgsKA2xhZxgDIAEoAxISCgp1bmFuc3dlcmVkGAQgASgDEhEKCWNvbnN1bWVycxgFIAEoBRIPCgd1c2VkX2F0GAYgASgDIlwKC1NlZWtSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEg0KBWdyb3VwGAIgASgJEhwKAnRvGAMgASgLMhAuZXZlbnRzLlBvc2l0aW9uEhEKCW5hbWVzcGFjZRgEIAEoCSIeCgxTZWVrUmVzcG9uc2USDgoGb2Zmc2V0GAEgASgDIl0KEENvbmZpZ3VyZVJlcXVlc3QSDQoFdG9waWMYASABKAkSJwoIc2V0dGluZ3MYAiABKAsyFS5ldmVudHMuVG9waWNTZXR0aW5ncxIRCgluYW1lc3BhY2UYAyABKAkiEwoRQ29uZmlndXJlUmVzcG9uc2Uy3wIKBlN0cmVhbRI6CgdQdWJsaXNoEhYuZXZlbnRzLlB1Ymxpc2hSZXF1ZXN0GhcuZXZlbnRzLlB1Ymxpc2hSZXNwb25zZRIyCgdDb25zdW1lEhYuZXZlbnRzLkNvbnN1bWVSZXF1ZXN0Gg0uZXZlbnRzLkV2ZW50MAESNwoGVG9waWNzEhUuZXZlbnRzLlRvcGljc1JlcXVlc3QaFi5ldmVudHMuVG9waWNzUmVzcG9uc2USNwoGR3JvdXBzEhUuZXZlbnRzLkdyb3Vwc1JlcXVlc3QaFi5ldmVudHMuR3JvdXBzUmVzcG9uc2USMQoEU2VlaxITLmV2ZW50cy5TZWVrUmVxdWVzdBoULmV2ZW50cy5TZWVrUmVzcG9uc2USQAoJQ29uZmlndXJlEhguZXZlbnRzLkNvbmZpZ3VyZVJlcXVlc3QaGS5ldmVudHMuQ29uZmlndXJlUmVzcG9uc2UycAoFU3RvcmUSMQoEUmVhZBITLmV2ZW50cy5SZWFkUmVxdWVzdBoULmV2ZW50cy5SZWFkUmVzcG9uc2USNAoFV3JpdGUSFC5ldmVudHMuV3JpdGVSZXF1ZXN0GhUuZXZlbnRzLldyaXRlUmVzcG9uc2VCLlosZ2l0aHViLmNvbS9taWNyby9taWNyby92My9wcm90by9ldmVudDtldmVudHNiBnByb3RvMw");
+  fileDesc("ChNldmVudHMvZXZlbnRzLnByb3RvEgZldmVudHMi8QEKDlB1Ymxpc2hSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEjYKCG1ldGFkYXRhGAIgAygLMiQuZXZlbnRzLlB1Ymxpc2hSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSDwoHcGF5bG9hZBgDIAEoDBIRCgl0aW1lc3RhbXAYBCABKAMSCgoCaWQYBSABKAkSFAoMdGltZXN0YW1wX21zGAYgASgDEg4KBnR0bF9tcxgHIAEoAxIRCgluYW1lc3BhY2UYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkAKD1B1Ymxpc2hSZXNwb25zZRIKCgJpZBgBIAEoCRIOCgZvZmZzZXQYAiABKAMSEQoJZHVwbGljYXRlGAMgASgIIjsKCFBvc2l0aW9uEg4KBm9mZnNldBgBIAEoAxIPCgd0aW1lX21zGAIgASgDEg4KBmxhdGVzdBgDIAEoCCLlAQoOQ29uc3VtZVJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDQoFdG9waWMYAiABKAkSDgoGb2Zmc2V0GAMgASgDEhAKCGF1dG9fYWNrGAQgASgIEhAKCGFja193YWl0GAUgASgDEhMKC3JldHJ5X2xpbWl0GAYgASgDEh4KBGZyb20YByABKAsyEC5ldmVudHMuUG9zaXRpb24SFgoObWF4X3VuYW5zd2VyZWQYCCABKA0SEwoLZGVhZF9sZXR0ZXIYCSABKAkSDAoEZHJvcBgKIAEoCBIRCgluYW1lc3BhY2UYCyABKAki3QEKBUV2ZW50EgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJEi0KCG1ldGFkYXRhGAMgAygLMhsuZXZlbnRzLkV2ZW50Lk1ldGFkYXRhRW50cnkSDwoHcGF5bG9hZBgEIAEoDBIRCgl0aW1lc3RhbXAYBSABKAMSDgoGb2Zmc2V0GAYgASgDEg8KB2F0dGVtcHQYByABKA0SFAoMdGltZXN0YW1wX21zGAggASgDGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKPAQoLUmVhZFJlcXVlc3QSDQoFdG9waWMYASABKAkSDQoFbGltaXQYAiABKAQSDgoGb2Zmc2V0GAMgASgEEh4KBGZyb20YBCABKAsyEC5ldmVudHMuUG9zaXRpb24SHwoFdW50aWwYBSABKAsyEC5ldmVudHMuUG9zaXRpb24SEQoJbmFtZXNwYWNlGAYgASgJIngKDFJlYWRSZXNwb25zZRIdCgZldmVudHMYASADKAsyDS5ldmVudHMuRXZlbnQSHwoHZGFtYWdlZBgCIAMoCzIOLmV2ZW50cy5EYW1hZ2USDAoEbmV4dBgDIAEoAxINCgVmaXJzdBgEIAEoAxILCgNlbmQYBSABKAMiNwoGRGFtYWdlEg4KBm9mZnNldBgBIAEoAxINCgVjb3VudBgCIAEoAxIOCgZyZWFzb24YAyABKAkiTAoMV3JpdGVSZXF1ZXN0EhwKBWV2ZW50GAEgASgLMg0uZXZlbnRzLkV2ZW50EgsKA3R0bBgCIAEoAxIRCgluYW1lc3BhY2UYAyABKAkiDwoNV3JpdGVSZXNwb25zZSJ6CgpBY2tSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB3N1Y2Nlc3MYAiABKAgSDgoGb2Zmc2V0GAMgASgDEg4KBnJlYXNvbhgEIAEoCRIOCgZyZWplY3QYBSABKAgSDgoGZXh0ZW5kGAYgASgIEg8KB3JlbGVhc2UYByABKAgiIgoNVG9waWNzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkiLwoOVG9waWNzUmVzcG9uc2USHQoGdG9waWNzGAEgAygLMg0uZXZlbnRzLlRvcGljImoKBVRvcGljEg0KBXRvcGljGAEgASgJEg0KBWZpcnN0GAIgASgDEgsKA2VuZBgDIAEoAxINCgVieXRlcxgEIAEoAxInCghzZXR0aW5ncxgFIAEoCzIVLmV2ZW50cy5Ub3BpY1NldHRpbmdzIl0KDVRvcGljU2V0dGluZ3MSEgoKbWF4X2FnZV9tcxgBIAEoAxIRCgltYXhfYnl0ZXMYAiABKAMSEgoKbWF4X2V2ZW50cxgDIAEoAxIRCglkZWR1cGVfbXMYBCABKAMiMQoNR3JvdXBzUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkiLwoOR3JvdXBzUmVzcG9uc2USHQoGZ3JvdXBzGAEgAygLMg0uZXZlbnRzLkdyb3VwIm0KBUdyb3VwEg0KBWdyb3VwGAEgASgJEhAKCHBvc2l0aW9uGAIgASgDEgsKA2xhZxgDIAEoAxISCgp1bmFuc3dlcmVkGAQgASgDEhEKCWNvbnN1bWVycxgFIAEoBRIPCgd1c2VkX2F0GAYgASgDIlwKC1NlZWtSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEg0KBWdyb3VwGAIgASgJEhwKAnRvGAMgASgLMhAuZXZlbnRzLlBvc2l0aW9uEhEKCW5hbWVzcGFjZRgEIAEoCSIeCgxTZWVrUmVzcG9uc2USDgoGb2Zmc2V0GAEgASgDIl0KEENvbmZpZ3VyZVJlcXVlc3QSDQoFdG9waWMYASABKAkSJwoIc2V0dGluZ3MYAiABKAsyFS5ldmVudHMuVG9waWNTZXR0aW5ncxIRCgluYW1lc3BhY2UYAyABKAkiEwoRQ29uZmlndXJlUmVzcG9uc2UiNgoSRGVsZXRlVG9waWNSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCSIVChNEZWxldGVUb3BpY1Jlc3BvbnNlIkUKEkRlbGV0ZUdyb3VwUmVxdWVzdBINCgV0b3BpYxgBIAEoCRINCgVncm91cBgCIAEoCRIRCgluYW1lc3BhY2UYAyABKAkiFQoTRGVsZXRlR3JvdXBSZXNwb25zZTLvAwoGU3RyZWFtEjoKB1B1Ymxpc2gSFi5ldmVudHMuUHVibGlzaFJlcXVlc3QaFy5ldmVudHMuUHVibGlzaFJlc3BvbnNlEjIKB0NvbnN1bWUSFi5ldmVudHMuQ29uc3VtZVJlcXVlc3QaDS5ldmVudHMuRXZlbnQwARI3CgZUb3BpY3MSFS5ldmVudHMuVG9waWNzUmVxdWVzdBoWLmV2ZW50cy5Ub3BpY3NSZXNwb25zZRI3CgZHcm91cHMSFS5ldmVudHMuR3JvdXBzUmVxdWVzdBoWLmV2ZW50cy5Hcm91cHNSZXNwb25zZRIxCgRTZWVrEhMuZXZlbnRzLlNlZWtSZXF1ZXN0GhQuZXZlbnRzLlNlZWtSZXNwb25zZRJACglDb25maWd1cmUSGC5ldmVudHMuQ29uZmlndXJlUmVxdWVzdBoZLmV2ZW50cy5Db25maWd1cmVSZXNwb25zZRJGCgtEZWxldGVUb3BpYxIaLmV2ZW50cy5EZWxldGVUb3BpY1JlcXVlc3QaGy5ldmVudHMuRGVsZXRlVG9waWNSZXNwb25zZRJGCgtEZWxldGVHcm91cBIaLmV2ZW50cy5EZWxldGVHcm91cFJlcXVlc3QaGy5ldmVudHMuRGVsZXRlR3JvdXBSZXNwb25zZTJwCgVTdG9yZRIxCgRSZWFkEhMuZXZlbnRzLlJlYWRSZXF1ZXN0GhQuZXZlbnRzLlJlYWRSZXNwb25zZRI0CgVXcml0ZRIULmV2ZW50cy5Xcml0ZVJlcXVlc3QaFS5ldmVudHMuV3JpdGVSZXNwb25zZUIuWixnaXRodWIuY29tL21pY3JvL21pY3JvL3YzL3Byb3RvL2V2ZW50O2V2ZW50c2IGcHJvdG8z");
 
 /**
  * @generated from message events.PublishRequest
@@ -819,6 +819,85 @@ export const ConfigureResponseSchema: GenMessage<ConfigureResponse> = /*@__PURE_
   messageDesc(file_events_events, 21);
 
 /**
+ * @generated from message events.DeleteTopicRequest
+ */
+export type DeleteTopicRequest = Message<"events.DeleteTopicRequest"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * Whose topic. Empty: the account's own namespace. Others are for admins and services of `micro`.
+   *
+   * @generated from field: string namespace = 2;
+   */
+  namespace: string;
+};
+
+/**
+ * Describes the message events.DeleteTopicRequest.
+ * Use `create(DeleteTopicRequestSchema)` to create a new message.
+ */
+export const DeleteTopicRequestSchema: GenMessage<DeleteTopicRequest> = /*@__PURE__*/
+  messageDesc(file_events_events, 22);
+
+/**
+ * @generated from message events.DeleteTopicResponse
+ */
+export type DeleteTopicResponse = Message<"events.DeleteTopicResponse"> & {
+};
+
+/**
+ * Describes the message events.DeleteTopicResponse.
+ * Use `create(DeleteTopicResponseSchema)` to create a new message.
+ */
+export const DeleteTopicResponseSchema: GenMessage<DeleteTopicResponse> = /*@__PURE__*/
+  messageDesc(file_events_events, 23);
+
+/**
+ * @generated from message events.DeleteGroupRequest
+ */
+export type DeleteGroupRequest = Message<"events.DeleteGroupRequest"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: string group = 2;
+   */
+  group: string;
+
+  /**
+   * Whose topic. Empty: the account's own namespace. Others are for admins and services of `micro`.
+   *
+   * @generated from field: string namespace = 3;
+   */
+  namespace: string;
+};
+
+/**
+ * Describes the message events.DeleteGroupRequest.
+ * Use `create(DeleteGroupRequestSchema)` to create a new message.
+ */
+export const DeleteGroupRequestSchema: GenMessage<DeleteGroupRequest> = /*@__PURE__*/
+  messageDesc(file_events_events, 24);
+
+/**
+ * @generated from message events.DeleteGroupResponse
+ */
+export type DeleteGroupResponse = Message<"events.DeleteGroupResponse"> & {
+};
+
+/**
+ * Describes the message events.DeleteGroupResponse.
+ * Use `create(DeleteGroupResponseSchema)` to create a new message.
+ */
+export const DeleteGroupResponseSchema: GenMessage<DeleteGroupResponse> = /*@__PURE__*/
+  messageDesc(file_events_events, 25);
+
+/**
  * Needs a service or an administrator, and reaches the topics of the namespace their account belongs to unless the request names another.
  *
  * @generated from service events.Stream
@@ -881,6 +960,26 @@ export const Stream: GenService<{
     methodKind: "unary";
     input: typeof ConfigureRequestSchema;
     output: typeof ConfigureResponseSchema;
+  },
+  /**
+   * Deletes a topic with all its events, groups and remembered ids. Its consumers get 404. Offsets of a new topic of that name begin at 0.
+   *
+   * @generated from rpc events.Stream.DeleteTopic
+   */
+  deleteTopic: {
+    methodKind: "unary";
+    input: typeof DeleteTopicRequestSchema;
+    output: typeof DeleteTopicResponseSchema;
+  },
+  /**
+   * Deletes a group with its position. Its consumers get 404.
+   *
+   * @generated from rpc events.Stream.DeleteGroup
+   */
+  deleteGroup: {
+    methodKind: "unary";
+    input: typeof DeleteGroupRequestSchema;
+    output: typeof DeleteGroupResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_events_events, 0);

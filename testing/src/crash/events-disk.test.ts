@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import type { NewEvent } from "@microts/blocks/events";
 import { EmbeddedEvents, openEmbeddedStore } from "@microts/driver-embedded";
 import { installed } from "../referees/referee.ts";
+import { until } from "../until.ts";
 import { EventsHistory, type EventsNote } from "./events-history.ts";
 import { LoopDisk } from "./loop-disk.ts";
 import { CrashProgram } from "./program.ts";
@@ -104,6 +105,36 @@ describe("streams on a disk that fails", () => {
     await using second = await opened(dataDir);
     assert.deepEqual(acknowledged, [...acknowledged.keys()]);
     assert.deepEqual(await offsets(second.events), acknowledged);
+  });
+
+  it("make room by a topic that is deleted, for which a full disk needs as much as the database's log is long", async (t) => {
+    if (lacks !== undefined) return t.skip(lacks);
+    await using disk = await LoopDisk.of(8);
+    const filler = join(disk.path, "filler");
+    await writeFile(filler, Buffer.alloc(3 * 1024 * 1024));
+    await using opening = await opened(join(disk.path, "data"));
+    const { events } = opening;
+    const publish = (topic: string, bytes: number) => events.publish("acme", topic, event(bytes), signal);
+    await publish("t", 100);
+    const filled = async (bytes: number) => {
+      for (;;) await publish("large", bytes);
+    };
+    for (const bytes of [20_000, 1_000, 10]) await assert.rejects(filled(bytes), { code: 507 });
+    await assert.rejects(events.deleteTopic("acme", "large", signal), { code: 507 });
+    await assert.rejects(publish("large", 10), { code: 507 });
+    await rm(filler);
+    await events.deleteTopic("acme", "large", signal);
+    assert.deepEqual(
+      (await events.topics("acme", signal)).map(({ topic }) => topic),
+      ["t"],
+    );
+    const isPublished = () =>
+      publish("t", 2_000_000).then(
+        () => true,
+        () => false,
+      );
+    await until(isPublished, (is) => is);
+    assert.deepEqual(await offsets(events), [0, 1]);
   });
 
   it("never take a failed sync for a success (EV-13)", async (t) => {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import {
   consume,
   type EventsHarness,
@@ -141,5 +141,77 @@ export function topicTests(test: EventsTest, { open }: EventsHarness): void {
       ],
     );
     equal(await driver.seek("acme", "t", "g", new Date(Date.now() + 60_000), signal), 9);
+  });
+
+  test("deletes a topic with all it has, for good, and tells its consumers", async () => {
+    await using driver = await open();
+    const gone = { code: 404, detail: /"t" was deleted/ };
+    for (const each of ["t", "t.dead", "u"]) await publish(driver, each, numbers(3));
+    await driver.publish("acme", "t", event("x", { id: "once" }), signal);
+    await driver.configure("acme", "t", { maxEvents: 100 }, signal);
+    await using reader = await consume(driver);
+    await using waiting = await consume(driver, { group: "" });
+    const [held] = await reader.take(1, false);
+    await waiting.take(4);
+    const waits = rejects(waiting.next(), gone);
+    await driver.deleteTopic("acme", "t", signal);
+    await waits;
+    await held?.ack();
+    await rejects(async () => {
+      while ((await reader.next()) !== undefined);
+    }, gone);
+    const topics = await driver.topics("acme", signal);
+    deepEqual(
+      topics.map(({ topic, end }) => [topic, end]),
+      [
+        ["t.dead", 3],
+        ["u", 3],
+      ],
+    );
+    deepEqual([await read(driver, "t"), await driver.groups("acme", "t", signal)], [[], []]);
+    await rejects(driver.deleteTopic("acme", "t", signal), { code: 404, detail: /"t"/ });
+    await rejects(driver.deleteTopic("acme", "none", signal), { code: 404 });
+    const { offset, duplicate } = await driver.publish("acme", "t", event("anew", { id: "once" }), signal);
+    deepEqual([offset, duplicate], [0, false]);
+    await using again = await consume(driver);
+    deepEqual((await again.take(1)).map(textOf), ["anew"]);
+    deepEqual((await driver.topics("acme", signal))[0]?.settings.maxEvents, undefined);
+  });
+
+  test("deletes a group with its position, and tells its consumers", async () => {
+    await using driver = await open();
+    await publish(driver, "t", numbers(4));
+    await using other = await consume(driver, { group: "other" });
+    await using reader = await consume(driver);
+    await reader.take(4);
+    const waits = rejects(reader.next(), { code: 404, detail: /the group "g" of the topic "t" was deleted/ });
+    await driver.deleteGroup("acme", "t", "g", signal);
+    await waits;
+    deepEqual(
+      (await driver.groups("acme", "t", signal)).map(({ group }) => group),
+      ["other"],
+    );
+    await rejects(driver.deleteGroup("acme", "t", "g", signal), { code: 404, detail: /"g"/ });
+    await rejects(driver.deleteGroup("acme", "none", "g", signal), { code: 404 });
+    equal((await other.take(4)).length, 4);
+    await using again = await consume(driver);
+    deepEqual((await again.take(1)).map(textOf), ["0"]);
+  });
+
+  test("forgets a topic that was only listened to, and keeps one that a group has a position in", async () => {
+    await using driver = await open();
+    const names = async () => (await driver.topics("acme", signal)).map(({ topic }) => topic);
+    const over = new AbortController();
+    await consume(driver, { group: "", from: "latest" }, over.signal);
+    await consume(driver, { topic: "early", from: "latest" }, over.signal);
+    deepEqual(await names(), ["early", "t"]);
+    over.abort();
+    await eventually(names, (left) => left.join() === "early");
+    await using first = await consume(driver, { group: "", from: "latest" });
+    await publish(driver, "t", ["first"]);
+    deepEqual((await first.take(1)).map(textOf), ["first"]);
+    await publish(driver, "early", ["meanwhile"]);
+    await using late = await consume(driver, { topic: "early", from: "latest" });
+    deepEqual((await late.take(1)).map(textOf), ["meanwhile"]);
   });
 }

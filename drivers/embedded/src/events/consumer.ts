@@ -11,6 +11,8 @@ export class EventConsumer implements AsyncIterableIterator<Delivery>, GroupMemb
   readonly #onEnd: () => void;
   #asked: PromiseWithResolvers<Delivery | undefined> | undefined;
   #previous: Delivery | undefined;
+  /** Told to the reader when it asks next. */
+  #failure: Error | undefined;
   #ended = false;
 
   /** `onEnd` is called once, when it has left the group. */
@@ -33,12 +35,12 @@ export class EventConsumer implements AsyncIterableIterator<Delivery>, GroupMemb
     this.#previous = undefined;
     // Not waited for: the next event may go out while the group's position gets to disk.
     if (previous !== undefined && this.options.autoAck) previous.ack().catch(() => {});
-    if (this.#ended) return { done: true, value: undefined };
+    if (this.#ended) return this.#end();
     const asked = Promise.withResolvers<Delivery | undefined>();
     this.#asked = asked;
     this.#group.pull(this);
     const delivery = await asked.promise;
-    if (delivery === undefined) return { done: true, value: undefined };
+    if (delivery === undefined) return this.#end();
     this.#previous = delivery;
     return { done: false, value: delivery };
   }
@@ -49,13 +51,21 @@ export class EventConsumer implements AsyncIterableIterator<Delivery>, GroupMemb
     return { done: true, value: undefined };
   }
 
-  /** Ends it from outside, as an abort does. */
-  end(): void {
+  /** Ends it from outside, as an abort does; with a reason its reader gets that. */
+  end(reason?: Error): void {
+    if (!this.#ended) this.#failure = reason;
     this.#leave(false);
   }
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  #end(): IteratorReturnResult<undefined> {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure;
+    return { done: true, value: undefined };
   }
 
   readonly #abort = (): void => this.#leave(false);

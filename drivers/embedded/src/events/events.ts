@@ -18,7 +18,7 @@ import { letterOf } from "./dead-letter.ts";
 import type { DeadLetter } from "./group.ts";
 import { OpenTopic, type OpenTopicOptions } from "./open-topic.ts";
 import { Retention } from "./retention.ts";
-import { listTopics } from "./topics.ts";
+import { listTopics, unusedTopics } from "./topics.ts";
 
 export interface EmbeddedEventsOptions {
   readonly database: EmbeddedDatabase;
@@ -60,19 +60,21 @@ export class EmbeddedEvents implements EventsDriver {
       dedupeMs,
       bury: (topic, letter) => this.#bury(topic, letter),
       onAppended: (topic) => this.#retention.appended(topic.log),
+      onLeft: (topic) => void this.#prune(topic),
     };
     this.#timer = setInterval(() => void this.#sweep(), sweepMs).unref();
   }
 
   async publish(namespace: string, topic: string, event: NewEvent, signal: AbortSignal): Promise<Published> {
     signal.throwIfAborted();
-    const open = this.#opened.get(`${namespace}/${topic}`) ?? (await this.#made(namespace, topic));
-    return await open.writer.append(event, signal);
+    const open = this.#opened.get(`${namespace}/${topic}`);
+    if (open !== undefined) return await open.writer.append(event, signal);
+    return this.#use(namespace, topic, ({ writer }) => writer.append(event, signal));
   }
 
   async consume(namespace: string, options: ConsumeOptions, signal: AbortSignal): Promise<AsyncIterable<Delivery>> {
     signal.throwIfAborted();
-    return (await this.#made(namespace, options.topic)).consume(options, signal);
+    return this.#use(namespace, options.topic, (open) => open.consume(options, signal));
   }
 
   async read(namespace: string, topic: string, range: ReadRange, signal: AbortSignal): Promise<EventPage> {
@@ -95,13 +97,30 @@ export class EmbeddedEvents implements EventsDriver {
   }
 
   async seek(namespace: string, topic: string, group: string, to: Position, signal: AbortSignal): Promise<number> {
-    return (await this.#made(namespace, topic)).seek(group, to, signal);
+    return this.#use(namespace, topic, (open) => open.seek(group, to, signal));
   }
 
   async configure(namespace: string, topic: string, settings: TopicSettings, signal: AbortSignal): Promise<void> {
-    const { log } = await this.#made(namespace, topic);
-    await log.configure(settings, signal);
-    await this.#retention.trim(log);
+    await this.#use(namespace, topic, async ({ log }) => {
+      await log.configure(settings, signal);
+      await this.#retention.trim(log);
+    });
+  }
+
+  async deleteTopic(namespace: string, topic: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const open = await this.#open(namespace, topic, false);
+    if (open === undefined) throw missing("DeleteTopic", `the topic "${topic}"`, namespace);
+    // Somebody else is at it.
+    if (open.writer.isPaused) return this.deleteTopic(namespace, topic, signal);
+    await this.#delete(open, { unusedOnly: false });
+    this.#free();
+  }
+
+  async deleteGroup(namespace: string, topic: string, group: string, signal: AbortSignal): Promise<void> {
+    const open = await this.#open(namespace, topic, false);
+    if (!(await open?.deleteGroup(group, signal)))
+      throw missing("DeleteGroup", `the group "${group}" of the topic "${topic}"`, namespace);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,8 +131,57 @@ export class EmbeddedEvents implements EventsDriver {
     const open = await Promise.allSettled(this.#topics.values());
     const topics = open.flatMap((each) => (each.status === "fulfilled" ? (each.value ?? []) : []));
     await Promise.all(topics.map((topic) => topic.close()));
-    await this.#retention.idle();
+    await this.#retention.stop();
     this.#topics.clear();
+  }
+
+  /** Uses a topic, which is made if it isn't there; one that is about to go is made anew. */
+  async #use<T>(namespace: string, topic: string, use: (open: OpenTopic) => Promise<T>): Promise<T> {
+    for (;;) {
+      const open = await this.#made(namespace, topic);
+      if (!open.writer.isPaused) return use(open);
+    }
+  }
+
+  /** Whoever asks for the topic meanwhile waits, and gets a new one; or this one, when it could not be deleted. */
+  async #delete(open: OpenTopic, how: { readonly unusedOnly: boolean }): Promise<void> {
+    const key = `${open.log.namespace}/${open.log.topic}`;
+    open.writer.isPaused = true;
+    const deleting = (async () => {
+      await open.writer.idle();
+      if (!(await open.log.drop(how))) return false;
+      await open.leave();
+      return true;
+    })();
+    const left = deleting.then(
+      (isGone) => (isGone ? undefined : open),
+      () => open,
+    );
+    this.#opened.delete(key);
+    this.#topics.set(key, left);
+    const restored = await left;
+    if (restored === undefined) this.#forget(key, left);
+    else {
+      open.writer.isPaused = false;
+      if (this.#topics.get(key) === left) this.#opened.set(key, open);
+    }
+    await deleting;
+  }
+
+  #free(): void {
+    this.#retention.free().catch((error: unknown) => {
+      if (!this.#closed)
+        this.#log.warn("the space of a deleted topic could not be freed, trying again in a minute", { error });
+    });
+  }
+
+  /** A topic that somebody only listened to goes when nobody does anymore, so that a mistyped name leaves nothing behind. */
+  async #prune(open: OpenTopic): Promise<void> {
+    if (this.#closed || open.writer.isPaused || this.#opened.get(`${open.log.namespace}/${open.log.topic}`) !== open)
+      return;
+    await this.#delete(open, { unusedOnly: true }).catch((error: unknown) =>
+      this.#log.warn("a topic that nobody uses could not be deleted", { topic: open.log.topic, error }),
+    );
   }
 
   async #made(namespace: string, topic: string): Promise<OpenTopic> {
@@ -174,9 +242,17 @@ export class EmbeddedEvents implements EventsDriver {
         this.#topics.delete(key);
         this.#opened.delete(key);
       }
+      for (const [namespace, name] of await unusedTopics(this.#database)) {
+        const topic = await this.#open(namespace, name, false);
+        if (topic?.isUnused) await this.#prune(topic);
+      }
       await this.#retention.sweep(async (namespace, topic) => (await this.#open(namespace, topic, false))?.log);
     } catch (error) {
       if (!this.#closed) this.#log.warn("expired events could not be deleted", { error });
     }
   }
+}
+
+function missing(method: string, what: string, namespace: string): MicroError {
+  return MicroError.notFound(`events.Stream.${method}`, `${what} isn't there, in namespace ${namespace}`);
 }

@@ -6,6 +6,7 @@ const joinSql = `INSERT INTO event_groups (topic_id, name, position, runs, tried
   ON CONFLICT DO UPDATE SET used_at = excluded.used_at RETURNING position, runs, tried`;
 const saveSql = `UPDATE event_groups SET position = ?, runs = ?, tried = ?, used_at = ? WHERE topic_id = ? AND name = ${blob}`;
 const listSql = `SELECT CAST(name AS TEXT), position, runs, tried, used_at FROM event_groups WHERE topic_id = ? ORDER BY name`;
+const deleteSql = `DELETE FROM event_groups WHERE topic_id = ? AND name = ${blob} RETURNING 1`;
 
 const never = new AbortController().signal;
 
@@ -42,6 +43,12 @@ export class GroupRecords {
     const { position, runs } = progress;
     const params = [position, JSON.stringify(runs), JSON.stringify([...tried]), now, this.#topicId, name];
     await this.#database.write([{ sql: saveSql, params }], never);
+  }
+
+  /** Resolves with whether there was one, when it is gone from disk. */
+  async delete(name: string, signal: AbortSignal): Promise<boolean> {
+    const [rows] = await this.#database.write([{ sql: deleteSql, params: [this.#topicId, name] }], signal);
+    return rows !== undefined && rows.length > 0;
   }
 
   async list(signal: AbortSignal): Promise<StoredGroup[]> {

@@ -55,6 +55,7 @@ export class EventGroup {
   #progress = new EventProgress({ position: 0, runs: [] });
   #lookahead: Lookahead | undefined;
   #closed = false;
+  #isGone = false;
   #lastUse = performance.now();
   #saving: Promise<void> | undefined;
   #nextSave: Promise<void> | undefined;
@@ -157,7 +158,7 @@ export class EventGroup {
 
   /** Resolves when the progress made so far is on disk. Saves that are asked for while one runs, or soon after when many are, become one. */
   save(): Promise<void> {
-    if (this.#options.name === "") return Promise.resolve();
+    if (this.#options.name === "" || this.#isGone) return Promise.resolve();
     this.#nextSave ??= this.#saveNext(this.#saving);
     this.#saves++;
     return this.#nextSave;
@@ -174,10 +175,18 @@ export class EventGroup {
     await saving;
   }
 
-  close(): void {
+  /** With a reason, which its consumers get, when the group is gone for good: nothing of it goes to disk from then on. */
+  close(reason?: Error): void {
     this.#closed = true;
-    for (const consumer of this.#consumers) consumer.end();
+    for (const consumer of this.#consumers) consumer.end(reason);
     this.#outstanding.clear();
+    if (reason !== undefined) this.#isGone = true;
+  }
+
+  /** Resolves when nothing of it is on its way to disk. */
+  async settled(): Promise<void> {
+    await this.#nextSave?.catch(() => {});
+    await this.#saving;
   }
 
   #pump(): void {

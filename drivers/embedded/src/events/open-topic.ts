@@ -1,5 +1,5 @@
 import type { ConsumeOptions, GroupInfo, Position, StreamEvent } from "@microts/blocks/events";
-import type { Log } from "@microts/core";
+import { type Log, MicroError } from "@microts/core";
 import type { Now } from "../clock.ts";
 import type { EmbeddedDatabase } from "../sqlite/index.ts";
 import { EventConsumer } from "./consumer.ts";
@@ -16,6 +16,8 @@ export interface OpenTopicOptions {
   bury(topic: OpenTopic, letter: DeadLetter): Promise<void>;
   /** More was appended. */
   onAppended(topic: OpenTopic): void;
+  /** Its last group has left memory. */
+  onLeft(topic: OpenTopic): void;
 }
 
 interface OpenGroup {
@@ -57,6 +59,11 @@ export class OpenTopic {
   /** Whether it may be dropped from memory. */
   get isIdle(): boolean {
     return this.#groups.size === 0 && this.writer.isIdle && performance.now() - this.#lastUse > keepMs;
+  }
+
+  /** Whether nothing is known of it but its name, so that it need not be there. */
+  get isUnused(): boolean {
+    return this.#groups.size === 0 && this.writer.isIdle && this.log.next === 0;
   }
 
   touch(): void {
@@ -113,11 +120,34 @@ export class OpenTopic {
   /** Takes groups that nobody uses out of memory. */
   async dropIdle(): Promise<void> {
     await Promise.all([...this.#groups].map(([name, { group }]) => group.isIdle && this.#drop(name, group)));
+    if (this.isUnused) this.#options.onLeft(this);
   }
 
   /** Resolves when the progress of all groups is on disk. */
   async save(): Promise<void> {
     await Promise.all([...this.#groups.values()].map(({ group }) => group.save()));
+  }
+
+  /** False when there is no such group. Its consumers get a 404. */
+  async deleteGroup(name: string, signal: AbortSignal): Promise<boolean> {
+    const open = this.#groups.get(name);
+    // Whatever of it is on its way to disk gets there before, or changes nothing.
+    if (!(await this.#records.delete(name, signal))) return false;
+    if (open !== undefined && this.#groups.get(name) === open) {
+      this.#groups.delete(name);
+      open.group.close(this.#gone(`the group "${name}" of the topic "${this.log.topic}" was deleted`));
+    }
+    void this.dropIdle();
+    return true;
+  }
+
+  /** The topic was deleted: its consumers get a 404. Resolves when nothing of it is on its way to disk. */
+  async leave(): Promise<void> {
+    const groups = [...this.#groups.values()];
+    this.#groups.clear();
+    const gone = this.#gone(`the topic "${this.log.topic}" was deleted`);
+    for (const { group } of groups) group.close(gone);
+    await Promise.allSettled(groups.map(async ({ group, opened }) => opened.finally(() => group.settled())));
   }
 
   async close(): Promise<void> {
@@ -159,6 +189,10 @@ export class OpenTopic {
     if (!group.isIdle || this.#groups.get(name)?.group !== group) return;
     this.#groups.delete(name);
     group.close();
+  }
+
+  #gone(detail: string): MicroError {
+    return MicroError.notFound("events.Stream.Consume", detail);
   }
 
   #appended(appended: () => readonly StreamEvent[]): void {

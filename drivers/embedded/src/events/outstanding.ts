@@ -7,8 +7,8 @@ export interface GroupMember {
   held: number;
   /** Receives the event it asked for by `pull`. */
   take(given: Given): void;
-  /** Ends it: the group is closing. */
-  end(): void;
+  /** Ends it: the group is closing, or is gone, which its reader is told. */
+  end(reason?: Error): void;
 }
 
 /** An event that was given out and is not done. */

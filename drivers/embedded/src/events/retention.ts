@@ -1,6 +1,6 @@
 import { type Log, MicroError } from "@microts/core";
 import type { Now } from "../clock.ts";
-import type { EmbeddedDatabase, Row } from "../sqlite/index.ts";
+import type { EmbeddedDatabase, Row, SqlValue } from "../sqlite/index.ts";
 import { decodeBody, encodeChunk, goneBytes, recordsOf, type StoredEvent } from "./chunk.ts";
 import type { TopicLog } from "./topic-log.ts";
 
@@ -14,11 +14,18 @@ const shrinkSql = `UPDATE topics SET bytes = bytes - e.size + ? FROM
   (SELECT topic_id, length(data) AS size FROM event_chunks WHERE topic_id = ? AND first_offset = ?) e WHERE id = e.topic_id`;
 const rewriteSql = "UPDATE event_chunks SET data = ?, next_expiry = ? WHERE topic_id = ? AND first_offset = ?";
 /** Topics with more than they may keep, and those of which events were deleted that were perhaps the oldest. */
-const dueSql = `SELECT CAST(namespace AS TEXT), CAST(name AS TEXT) FROM topics t WHERE settings IS NOT NULL AND (
+const dueSql = `SELECT CAST(namespace AS TEXT), CAST(name AS TEXT) FROM topics t WHERE namespace <> CAST('' AS BLOB) AND (settings IS NOT NULL AND (
     next_offset - first_offset > settings ->> 'maxEvents' OR bytes > settings ->> 'maxBytes'
     OR (SELECT stored_at FROM event_chunks WHERE topic_id = t.id ORDER BY first_offset LIMIT 1) <= ? - (settings ->> 'maxAgeMs'))
-  OR id IN (SELECT value FROM json_each(?))`;
+  OR id IN (SELECT value FROM json_each(?)))`;
 const forgetIdsSql = `DELETE FROM event_ids WHERE (topic_id, id) IN (SELECT topic_id, id FROM event_ids WHERE until <= ? LIMIT ?) RETURNING 1`;
+const goneSql = "SELECT id FROM topics WHERE namespace = CAST('' AS BLOB)";
+const freeSql = `DELETE FROM event_chunks WHERE (topic_id, first_offset) IN
+  (SELECT topic_id, first_offset FROM event_chunks WHERE topic_id = ? ORDER BY first_offset LIMIT ?) RETURNING 1`;
+const freeIdsSql =
+  "DELETE FROM event_ids WHERE (topic_id, id) IN (SELECT topic_id, id FROM event_ids WHERE topic_id = ? LIMIT ?) RETURNING 1";
+const freeGroupsSql = "DELETE FROM event_groups WHERE topic_id = ?";
+const forgetTopicSql = "DELETE FROM topics WHERE id = ?";
 const uuid = "[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]-*-*-*-*";
 const forgetGroupsSql = `DELETE FROM event_groups WHERE used_at < ? OR (used_at < ? AND CAST(name AS TEXT) GLOB '${uuid}' AND length(name) = 36)`;
 
@@ -38,6 +45,9 @@ export class Retention {
   readonly #now: Now;
   /** The cuts that run, by topic. */
   readonly #cutting = new Map<TopicLog, Promise<void>>();
+  /** Sweeps and freeing, one after the other: what a sweep has read of a topic must not be written to the next one of its number. */
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
 
   constructor(database: EmbeddedDatabase, log: Log, now: Now) {
     this.#database = database;
@@ -66,9 +76,15 @@ export class Retention {
     return cutting;
   }
 
-  /** Resolves when nothing is being cut. */
-  async idle(): Promise<void> {
-    await Promise.allSettled(this.#cutting.values());
+  /** Resolves when nothing is being cut or freed. What is left of deleted topics goes after the next start. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.allSettled([this.#running, ...this.#cutting.values()]);
+  }
+
+  /** Gives the space of deleted topics free, in parts; what fails is tried again by the next sweep. */
+  free(): Promise<void> {
+    return this.#oneByOne(() => this.#free());
   }
 
   /**
@@ -76,6 +92,33 @@ export class Retention {
    * UUID for a name, which are for one use, after one.
    */
   async sweep(open: (namespace: string, topic: string) => Promise<TopicLog | undefined>): Promise<void> {
+    await this.#oneByOne(() => this.#sweep(open));
+  }
+
+  async #oneByOne(run: () => Promise<void>): Promise<void> {
+    const done = this.#running.then(run);
+    this.#running = done.catch(() => {});
+    await done;
+  }
+
+  async #free(): Promise<void> {
+    for (const [id = 0] of await this.#database.read(goneSql, [], never)) {
+      await this.#inParts(freeSql, id, chunksAtOnce);
+      await this.#inParts(freeIdsSql, id, idsAtOnce);
+      if (this.#stopped) return;
+      const last = [freeGroupsSql, forgetTopicSql].map((sql) => ({ sql, params: [id] }));
+      await this.#database.write(last, never);
+    }
+  }
+
+  async #inParts(sql: string, id: SqlValue, atOnce: number): Promise<void> {
+    for (let freed = atOnce; freed === atOnce && !this.#stopped; ) {
+      const [rows = []] = await this.#database.write([{ sql, params: [id, atOnce] }], never);
+      freed = rows.length;
+    }
+  }
+
+  async #sweep(open: (namespace: string, topic: string) => Promise<TopicLog | undefined>): Promise<void> {
     const now = this.#now();
     const touched = await this.#deleteExpired(now);
     const due = await this.#database.read(dueSql, [now, JSON.stringify([...touched])], never);
@@ -86,6 +129,7 @@ export class Retention {
     await this.#forgetIds(now);
     const groups = { sql: forgetGroupsSql, params: [now - idleDays * dayMs, now - dayMs] };
     await this.#database.write([groups], never);
+    await this.#free();
   }
 
   async #forgetIds(now: number): Promise<void> {
@@ -98,6 +142,7 @@ export class Retention {
   async #trim(log: TopicLog): Promise<void> {
     for (let dropped = chunksAtOnce; dropped === chunksAtOnce; ) {
       const rows = await this.#database.read(oldestSql, [log.id, log.id, chunksAtOnce], never);
+      if (log.isGone) return;
       const cut = cutOf(log, rows, this.#now());
       dropped = cut.chunks;
       if (cut.first <= log.first && dropped === 0) return;

@@ -25,6 +25,10 @@ const rememberSql = `INSERT INTO event_ids (topic_id, id, offset, until) SELECT 
   ON CONFLICT DO UPDATE SET offset = excluded.offset, until = excluded.until`;
 const knownSql =
   "SELECT id, offset FROM event_ids WHERE topic_id = ? AND until > ? AND id IN (SELECT value FROM json_each(?))";
+/** No namespace has the empty name: nobody finds it there but who frees its space. Its number may not be given away before that. */
+const dropSql = `UPDATE topics SET namespace = CAST('' AS BLOB), name = CAST(CAST(id AS TEXT) AS BLOB), settings = NULL WHERE id = ? RETURNING 1`;
+const dropUnusedSql = `DELETE FROM topics WHERE id = ?1 AND next_offset = 0 AND settings IS NULL
+  AND NOT EXISTS (SELECT 1 FROM event_chunks WHERE topic_id = ?1) AND NOT EXISTS (SELECT 1 FROM event_groups WHERE topic_id = ?1) RETURNING 1`;
 const configureSql = "UPDATE topics SET settings = ? WHERE id = ?";
 const chunkAfter = "(SELECT MIN(first_offset) FROM event_chunks WHERE topic_id = ?1 AND first_offset >";
 const liveEvents = `iif(length(data) = ${goneBytes}, 0, count)`;
@@ -83,6 +87,8 @@ export class TopicLog {
   first = 0;
   bytes = 0;
   settings: TopicSettings = {};
+  /** Whether the topic was deleted: what is missing isn't lost. */
+  isGone = false;
   /** The latest time of all events so far; it never falls, so that a time is found by halving. */
   #peakAt = 0;
   readonly #database: EmbeddedDatabase;
@@ -160,6 +166,17 @@ export class TopicLog {
   async configure(settings: TopicSettings, signal: AbortSignal): Promise<void> {
     await this.#database.write([{ sql: configureSql, params: [JSON.stringify(settings), this.id] }], signal);
     this.settings = settings;
+  }
+
+  /** Deletes the topic, or does so only if it never had an event, a limit or a group that is kept. Resolves with whether it is gone. */
+  async drop({ unusedOnly }: { readonly unusedOnly: boolean }): Promise<boolean> {
+    const statement = { sql: unusedOnly ? dropUnusedSql : dropSql, params: [this.id] };
+    const [rows = []] = await this.#database.write([statement], new AbortController().signal);
+    if (rows.length === 0) return false;
+    this.isGone = true;
+    // Readers that are under way find nothing from here on, instead of missing what goes.
+    this.first = this.next;
+    return true;
   }
 
   /** Live events of a range, in order. */

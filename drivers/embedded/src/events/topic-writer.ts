@@ -40,6 +40,8 @@ const maxWaitingBytes = 64 * 1024 * 1024;
  * is only one on its way, so that offsets have no gap when one fails.
  */
 export class TopicWriter {
+  /** Whether its topic is about to go: whoever has it asks for the topic anew instead of appending. */
+  isPaused = false;
   readonly #options: TopicWriterOptions;
   readonly #log: TopicLog;
   #isStale = false;

@@ -66,6 +66,8 @@ describe("the blobs of a service", { timeout: 280_000 }, () => {
   });
 
   it("are refused with what is wrong", async () => {
+    await rejects(blobs.write("a", { n: 1 } as never), { code: 400, message: /the content of "a" has to be a text/ });
+    await rejects(blobs.write("a", undefined as never), { code: 400, message: /and is undefined/ });
     await rejects(blobs.write("", "x"), { code: 400, message: /the key/ });
     await rejects(blobs.write("k".repeat(5_000), "x"), { code: 400, message: /the key/ });
     await rejects(blobs.read("kept", { offset: -1 }), { code: 400, message: /offset is -1/ });

@@ -1,4 +1,5 @@
 import { type BlobStat, Blobs, RemoteBlobs } from "@microts/blocks/store";
+import { MicroError } from "@microts/core";
 import { connection, inherited } from "./connection.ts";
 
 export type { BlobStat };
@@ -34,6 +35,11 @@ export const blobs = {
     content: Uint8Array | string | AsyncIterable<Uint8Array>,
     options: WriteBlobOptions = {},
   ): Promise<void> {
+    if (typeof content !== "string" && !(content instanceof Uint8Array) && !isStream(content))
+      throw MicroError.badRequest(
+        "store.Blob.Write",
+        `the content of "${key}" has to be a text, a Uint8Array or a stream of them, and is ${typeof content}`,
+      );
     await open().write(key, typeof content === "string" ? Buffer.from(content) : content, { ...scope(), ...options });
   },
 
@@ -63,6 +69,10 @@ export const blobs = {
     return open().list({ ...scope(), prefix });
   },
 } as const;
+
+function isStream(content: unknown): boolean {
+  return typeof content === "object" && content !== null && Symbol.asyncIterator in content;
+}
 
 function scope() {
   const { signal } = inherited();

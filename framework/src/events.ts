@@ -1,3 +1,4 @@
+import type { Published } from "@microts/blocks/events";
 import { stream } from "./stream.ts";
 import type {
   ConsumeOptions,
@@ -11,13 +12,8 @@ import type {
 /** The tenant's durable streams by name. `stream(topic)` is one of them, with the type and the schema of its events. */
 export const events = {
   /** Appends an event; it survives a crash of the server once this resolves. See `Stream.publish`. */
-  async publish(
-    topic: string,
-    data: unknown,
-    metadata: Readonly<Record<string, string>> = {},
-    options: Omit<PublishOptions, "metadata"> = {},
-  ): Promise<void> {
-    await stream(topic).publish(data, { ...options, metadata });
+  async publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Published> {
+    return stream(topic).publish(data, options);
   },
 
   /** The group's next events. See `Stream.consume`. */

@@ -23,11 +23,3 @@ function parse<T>(key: string, value: Uint8Array): T {
     throw MicroError.internal("store.Store.Read", `the value of "${key}" is not JSON`);
   }
 }
-
-/** Throws 400 for what JSON has no form for. */
-export function jsonOf(key: string, value: unknown): string {
-  const json = JSON.stringify(value) as string | undefined;
-  if (json === undefined)
-    throw MicroError.badRequest("store.Store.Write", `the value of "${key}" can't be written as JSON`);
-  return json;
-}

@@ -50,6 +50,23 @@ describe("the store of a service", { timeout: 280_000 }, () => {
     await rejects(store.write("cas/a", 1, { ifRevision: -1 }), { code: 400, message: /-1 is no revision/ });
   });
 
+  it("says what is wrong with keys, values and changes that only the types forbid", async () => {
+    const undefinedId = undefined as unknown as string;
+    const refused = (call: Promise<unknown>, message: RegExp) => rejects(call, { code: 400, message });
+    await refused(store.read(undefinedId), /the key has to be a text and is undefined/);
+    await refused(store.write(7 as unknown as string, 1), /the key has to be a text and is number/);
+    await refused(store.write("n", 1n), /the value of "n" can't be written as JSON: .*BigInt/);
+    const loop: { self?: object } = {};
+    loop.self = loop;
+    await refused(
+      store.write("loop", loop),
+      /the value of "loop" can't be written as JSON: Converting circular structure/,
+    );
+    await refused(store.commit([{ write: "loop", value: loop }]), /the value of "loop" can't be written as JSON/);
+    await refused(store.commit([{ remove: "x" }] as never), /the key has to be a text and is undefined/);
+    await refused(store.commit({ delete: "x" } as never), /the changes have to be a list/);
+  });
+
   it("updates without losing what others change meanwhile, keeps the expiry, and deletes for undefined", async () => {
     const add = () => store.update<number>("count", (n = 0) => n + 1);
     const results: number[] = await Promise.all(Array.from({ length: 25 }, add));

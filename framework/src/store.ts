@@ -1,7 +1,7 @@
-import { RemoteStore, Store } from "@microts/blocks/store";
+import { jsonOf, RemoteStore, Store } from "@microts/blocks/store";
 import { MicroError } from "@microts/core";
 import { connection, inherited, inheritedSignal } from "./connection.ts";
-import { type Entry, entryOf, jsonOf } from "./store-entry.ts";
+import { type Entry, entryOf } from "./store-entry.ts";
 import type {
   CountOptions,
   DeleteOptions,
@@ -108,6 +108,11 @@ export const store = {
    * its change asks for. Resolves with the revision of the last one, 0 when none had an effect.
    */
   async commit(changes: readonly StoreChange[], options: RecordOptions = {}): Promise<number> {
+    if (!Array.isArray(changes))
+      throw MicroError.badRequest(
+        "store.Store.Commit",
+        "the changes have to be a list: [{ write, value }, { delete }]",
+      );
     const asText = changes.map((change) =>
       "write" in change ? { ...change, value: jsonOf(change.write, change.value) } : change,
     );

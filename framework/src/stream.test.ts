@@ -97,6 +97,20 @@ describe("a stream of a service", { timeout: 280_000 }, () => {
     equal((await source.read()).length, 1);
   });
 
+  it("does the same for a topic by name, and says what is wrong with a name or a position that only the types forbid", async () => {
+    const topic = `by-name-${Date.now()}`;
+    const first = await events.publish(topic, { total: 7 }, { id: "a", metadata: { by: "jane" } });
+    deepEqual([first.offset, first.duplicate], [0, false]);
+    equal((await events.publish(topic, { total: 7 }, { id: "a" })).duplicate, true);
+    const [read] = await events.read(topic);
+    deepEqual([read?.id, read?.metadata["by"]], ["a", "jane"]);
+    await rejects(events.read(topic, { from: "yesterday" as never }), {
+      code: 400,
+      message: /a position is .*"yesterday"/,
+    });
+    await rejects(events.publish(undefined as never, 1), { code: 400, message: /the topic has to be a text/ });
+  });
+
   it("publishes through a restart of the server, each event once and in order (EV-01)", async () => {
     const source = orders();
     const ids = Array.from({ length: 200 }, (_, i) => String(i));

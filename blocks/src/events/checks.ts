@@ -23,6 +23,7 @@ const mostGood = 1000;
 export function checkName(name: string, what: string, at: string): string {
   if (good.has(name)) return name;
   if (name === "") throw MicroError.badRequest(at, `Missing ${what}`);
+  if (typeof name !== "string") throw MicroError.badRequest(at, `the ${what} has to be a text and is ${typeof name}`);
   const most = maxNameBytes + (name.endsWith(deadSuffix) ? deadSuffix.length : 0);
   if (Buffer.byteLength(name) > most)
     throw MicroError.badRequest(at, `the ${what} is longer than ${maxNameBytes} bytes`);
@@ -45,7 +46,13 @@ export function checkDate(date: Date, at: string): Date {
 
 export function checkPosition(position: Position, at: string): Position {
   if (position instanceof Date) return checkDate(position, at);
-  if (typeof position !== "number" || (Number.isSafeInteger(position) && position >= 0)) return position;
+  if (position === "earliest" || position === "latest") return position;
+  if (typeof position !== "number")
+    throw MicroError.badRequest(
+      at,
+      `a position is "earliest", "latest", an offset or a Date, not ${JSON.stringify(position)}`,
+    );
+  if (Number.isSafeInteger(position) && position >= 0) return position;
   throw MicroError.badRequest(at, `an offset is a whole number from 0 on, not ${position}`);
 }
 

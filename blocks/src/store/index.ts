@@ -24,6 +24,7 @@ export {
   type StoreTable,
   type StoreWatch,
 } from "./driver.ts";
+export { jsonOf } from "./json.ts";
 export { bytesOfKey, keyOfBytes } from "./keys.ts";
 export { maxKeyBytes, maxNameBytes } from "./names.ts";
 export { RemoteStore } from "./remote.ts";

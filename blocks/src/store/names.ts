@@ -9,6 +9,8 @@ export const maxNameBytes = 255;
 /** Any 1 to 4096 bytes are a key: slashes, dots, control characters and all (`keyOfBytes`). Throws 400. */
 export function checkKey(key: string, id: string): string {
   if (key === "") throw MicroError.badRequest(id, "the key is missing");
+  // A caller without types, or with an id that turned out to be undefined.
+  if (typeof key !== "string") throw MicroError.badRequest(id, `the key has to be a text and is ${typeof key}`);
   return checkAffix(key, "the key", id);
 }
 
@@ -30,6 +32,7 @@ export function checkAffix(affix: string, what: string, id: string): string {
 
 function checkText(text: string, what: string, maxBytes: number, id: string): string {
   if (text === "") throw MicroError.badRequest(id, `${what} is missing`);
+  if (typeof text !== "string") throw MicroError.badRequest(id, `${what} has to be a text and is ${typeof text}`);
   if (!text.isWellFormed())
     throw MicroError.badRequest(id, `${what} is not valid Unicode: it has half of a surrogate pair`);
   return checkSize(text, Buffer.byteLength(text), what, maxBytes, id);

@@ -1,6 +1,7 @@
 import { defaultNamespace, MicroError } from "@microts/core";
 import { type Change, changesOf, type RecordOptions, recordOf } from "./changes.ts";
 import type { StoreDriver, StoredRecord, StoreMatch, StoreQuery, StoreTable, StoreWatch } from "./driver.ts";
+import { jsonOf } from "./json.ts";
 import { checkAffix, checkKey, checkName } from "./names.ts";
 
 export interface TableOptions {
@@ -95,10 +96,7 @@ export class Store {
 
   /** Creates or replaces with the value as JSON. Resolves with the record's revision. */
   async writeJson(key: string, value: unknown, options: WriteOptions = {}): Promise<number> {
-    const json = JSON.stringify(value);
-    if (json === undefined)
-      throw MicroError.badRequest("store.Store.Write", `the value of "${key}" can't be written as JSON`);
-    return this.write(key, json, options);
+    return this.write(key, jsonOf(key, value), options);
   }
 
   /** Deleting a key that is not there is not an error. */

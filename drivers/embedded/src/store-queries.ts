@@ -11,6 +11,20 @@ const current = `SELECT r.revision FROM records r WHERE r.table_id = ? AND r.key
 export const readSql = `SELECT ${contentColumns("v")} FROM records r LEFT JOIN versions v ON v.revision = r.revision
   WHERE r.table_id = ? AND r.key = ${blob} AND ${isLive}`;
 
+/** The largest value that is read along with those of other keys. */
+const maxSharedBytes = 32 * 1024;
+
+/**
+ * What of the keys in a JSON list is there: where in the list, what `readSql` tells besides the value, and the size of that, as JSON; then all values as one.
+ * A row for each would cost twice as much, most of it for making its values. One that is large, or isn't what it should be, is left out, its size null.
+ */
+export const readManySql = `SELECT json_group_array(json_array(at, revision, checksum, expires_at, metadata, length(shared))),
+    CAST(group_concat(shared, '') AS BLOB)
+  FROM (SELECT j.key AS at, v.revision, v.checksum, v.expires_at, v.metadata,
+      iif(typeof(v.value) = 'blob' AND length(v.value) <= ${maxSharedBytes}, v.value, NULL) AS shared
+    FROM json_each(?) j CROSS JOIN records r ON r.table_id = ? AND r.key = CAST(j.value AS BLOB)
+    LEFT JOIN versions v ON v.revision = r.revision WHERE ${isLive})`;
+
 const putSql = `INSERT INTO versions (table_id, key, is_raw, previous, expires_at, checksum, metadata, value) VALUES
   (?1, CAST(?2 AS BLOB), ?3, (SELECT r.revision FROM records r WHERE r.table_id = ?1 AND r.key = CAST(?2 AS BLOB)), ?4, ?5, ?6, ?7)`;
 /** Makes a record of each version of a range of revisions. */

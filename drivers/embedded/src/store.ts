@@ -20,13 +20,13 @@ import {
   databasesSql,
   deleteStatements,
   putStatements,
-  readSql,
   scan,
   storeChecks,
   sweepStatements,
   tablesSql,
 } from "./store-queries.ts";
-import { checksumOf, contentOf, contentOfRow, keyOfColumn, paramOfKey, type StoredContent } from "./store-rows.ts";
+import { StoreReads } from "./store-reads.ts";
+import { checksumOf, contentOf, contentOfRow, keyOfColumn, type StoredContent } from "./store-rows.ts";
 import { StoreTables } from "./store-tables.ts";
 import { StoreWatchers } from "./store-watch.ts";
 
@@ -60,6 +60,7 @@ export class EmbeddedStore implements StoreDriver {
   readonly #history: StoreHistory;
   readonly #watchers: StoreWatchers;
   readonly #cache = new StoreCache();
+  readonly #reads: StoreReads;
   readonly #ownsDatabase: boolean;
   readonly #now: Now;
   readonly #steady: Now;
@@ -87,6 +88,7 @@ export class EmbeddedStore implements StoreDriver {
     this.#ownsDatabase = ownsDatabase;
     this.#now = now;
     this.#steady = steadyClock(now);
+    this.#reads = new StoreReads(database, this.#steady);
     this.#log = log;
     this.#timer = setInterval(() => this.#sweepInBackground(), sweepMs).unref();
   }
@@ -102,8 +104,7 @@ export class EmbeddedStore implements StoreDriver {
 
   async #readThrough(tableId: number, key: string, signal: AbortSignal): Promise<StoredContent | undefined> {
     const fill = this.#cache.begin(tableId, key);
-    const row = await this.database.readOne(readSql, [tableId, paramOfKey(key), this.#steady()], signal);
-    const content = row && contentOfRow(tableId, key, row);
+    const content = await this.#reads.read(tableId, key, signal);
     this.#cache.fill(fill, content);
     return content;
   }

@@ -128,12 +128,12 @@ async function openRegistry() {
   };
 }
 
-/** Code that registers with a `RuntimePlatform` once `message` is printed, and stays. */
-export function registering(message: string): string {
+/** Code that registers with a `RuntimePlatform` once `message` is printed, does what is to be done `then`, and stays. */
+export function registering(message: string, then = ""): string {
   return `
 import { get } from "node:http";
 const { MICRO_PROXY: proxy, MICRO_SERVICE_NODE_ID: node } = process.env;
-process.stdout.write(${JSON.stringify(`${message}\n`)}, () => get(\`http://\${proxy}/?node=\${node}\`, (reply) => reply.resume()));
+process.stdout.write(${JSON.stringify(`${message}\n`)}, () => get(\`http://\${proxy}/?node=\${node}\`, (reply) => { reply.resume(); ${then} }));
 setInterval(() => {}, 60_000);
 `;
 }

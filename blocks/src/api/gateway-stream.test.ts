@@ -132,7 +132,7 @@ describe("a deadline", () => {
 describe("closing", () => {
   it("finishes what runs, tells clients to close, and takes no more (GW-11)", async () => {
     await using served = await serveGateway();
-    const running = Array.from({ length: 20 }, () => get(served, "/helloworld/wait?ms=200"));
+    const running = Array.from({ length: 20 }, () => get(served, "/helloworld/wait?ms=1000"));
     await untilTrue(() => served.backend.calls.length === 20);
     const closed = served.gateway.close(5000);
     for (const answer of await Promise.all(running)) {

@@ -11,8 +11,9 @@ import { untilTrue } from "../../../../testing/src/until.ts";
 
 const signal = new AbortController().signal;
 
-/** Prints its process id and registers, after `code`. */
-const service = (code: string) => `${code}\nconsole.log("pid " + process.pid);\n${registering("ready")}`;
+/** Prints its process id and registers, after `code` and before `then`. */
+const service = (code: string, then = "") =>
+  `${code}\nconsole.log("pid " + process.pid);\n${registering("ready", then)}`;
 
 async function isAlive(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
@@ -89,7 +90,7 @@ async function serverWith(
 ): Promise<{ server: ChildProcess; pids: number[] }> {
   const services: Readonly<Record<typeof kind, string>> = {
     child: service('import { spawn } from "node:child_process";\nconsole.log("pid " + spawn("sleep", ["300"]).pid);'),
-    busy: `${service("")}\nsetTimeout(() => { const end = Date.now() + 15000; while (Date.now() < end); }, 200);`,
+    busy: service("", 'console.log("busy"); const end = Date.now() + 30_000; while (Date.now() < end);'),
   };
   const script = `
 import { openRuntimePlatform } from "@microts/testing";
@@ -98,9 +99,11 @@ const code = ${JSON.stringify(services[kind])};
 await Promise.all(Array.from({ length: ${count} }, async (_, index) => {
   const name = "s" + index;
   await platform.run(name, { "index.mjs": code });
+  const isMissing = (messages) => ${kind === "busy"} && !messages.includes("busy");
+  while (isMissing(await platform.messages(name))) await new Promise((resolve) => setTimeout(resolve, 10));
   for (const message of await platform.messages(name)) if (message.startsWith("pid ")) console.log(message);
 }));
-setTimeout(() => console.log("up"), 400);
+console.log("up");
 `;
   const server = spawn(process.execPath, ["--input-type=module", "--eval", script], {
     stdio: ["ignore", "pipe", "inherit"],

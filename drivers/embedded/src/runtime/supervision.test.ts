@@ -9,8 +9,9 @@ import { untilTrue } from "../../../../testing/src/until.ts";
 
 const signal = new AbortController().signal;
 
-/** Prints its process id and registers, after `code`. */
-const service = (code: string) => `${code}\nconsole.log("pid " + process.pid);\n${registering("ready")}`;
+/** Prints its process id and registers, after `code` and before `then`. */
+const service = (code: string, then = "") =>
+  `${code}\nconsole.log("pid " + process.pid);\n${registering("ready", then)}`;
 
 async function pids(platform: RuntimePlatform, name: string): Promise<number[]> {
   return (await platform.messages(name)).flatMap((line) => (line.startsWith("pid ") ? [Number(line.slice(4))] : []));
@@ -45,8 +46,9 @@ describe("supervision", () => {
     };
     await using platform = await openRuntimePlatform({ clock });
     const crashes = 'process.stdout.write("about to crash\\n", () => process.exit(1));';
-    const code = `import { existsSync, writeFileSync } from "node:fs";\nif (existsSync("ran")) { ${crashes} } else { writeFileSync("ran", ""); ${`setTimeout(() => { ${crashes} }, 300);`} }`;
-    await platform.run("crash", { "index.mjs": `${code}\n${registering("first")}` });
+    const code = `import { existsSync, writeFileSync } from "node:fs";\nif (existsSync("ran")) { ${crashes} } else writeFileSync("ran", "");`;
+    const later = `setTimeout(() => { ${crashes} }, 100);`;
+    await platform.run("crash", { "index.mjs": `${code}\n${registering("first", later)}` });
     await asleep.promise;
     const { status, error, retries } = await statusOf(platform, "crash");
     equal(status, "error");
@@ -64,7 +66,7 @@ describe("supervision", () => {
     const delays: number[] = [];
     const clock = { now: () => now, sleep: async (ms: number) => void delays.push(ms) };
     await using platform = await openRuntimePlatform({ clock });
-    await platform.run("ends", { "index.mjs": service("setTimeout(() => process.exit(0), 400);") });
+    await platform.run("ends", { "index.mjs": service("", "setTimeout(() => process.exit(0), 300);") });
     await untilTrue(
       async () => platform.registered.length === 2 && (await statusOf(platform, "ends")).status === "running",
     );

@@ -26,6 +26,7 @@ export {
   writeLocalCredentials,
 } from "./home.ts";
 export { accountOf, signToken, type TokenClaims, verifyToken } from "./jwt.ts";
+export { LineLimit } from "./line-limit.ts";
 export { type Log, type LogFields, type LogLevel, lineLog, logLevels, silent } from "./log.ts";
 export {
   authorizationKey,

@@ -1,5 +1,6 @@
 import { Broker, RemoteBroker } from "@microts/blocks/broker";
 import { connection, inherited, inheritedSignal } from "./connection.ts";
+import { checkOptions } from "./misuse.ts";
 import { resubscribed } from "./resubscribe.ts";
 
 /** A message as a subscriber gets it. */
@@ -45,19 +46,25 @@ export const broker = {
    * soon as the server is back; messages of the time between are lost. Throws when the first subscription fails. In `topic`, `*` stands for one part
    * between dots and `>` at the end for one or more: `orders.*.created`, `orders.>`.
    */
-  async *subscribe<T = unknown>(
-    topic: string,
-    { queue, whenSlow, signal }: SubscribeOptions = {},
-  ): AsyncGenerator<Message<T>, void, undefined> {
-    const { namespace } = connection().env;
-    const options = { namespace, queue, whenSlow, signal: inheritedSignal(signal) };
-    const messages = resubscribed(() => open().subscribe(topic, options), options.signal);
-    for await (const { topic, header, body } of messages) {
-      const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString();
-      yield { topic, header, body, ...(parsed(text) as Pick<Message<T>, "data" | "isJson">) };
-    }
+  subscribe<T = unknown>(topic: string, options: SubscribeOptions = {}): AsyncGenerator<Message<T>, void, undefined> {
+    const example = 'for await (const { data } of broker.subscribe("orders")) { … }';
+    checkOptions(options, { call: "broker.subscribe", example });
+    return subscribed(topic, options);
   },
 } as const;
+
+async function* subscribed<T>(
+  topic: string,
+  { queue, whenSlow, signal }: SubscribeOptions,
+): AsyncGenerator<Message<T>, void, undefined> {
+  const { namespace } = connection().env;
+  const options = { namespace, queue, whenSlow, signal: inheritedSignal(signal) };
+  const messages = resubscribed(() => open().subscribe(topic, options), options.signal);
+  for await (const { topic, header, body } of messages) {
+    const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString();
+    yield { topic, header, body, ...(parsed(text) as Pick<Message<T>, "data" | "isJson">) };
+  }
+}
 
 function parsed(text: string): Pick<Message<unknown>, "data" | "isJson"> {
   try {

@@ -10,6 +10,7 @@ import {
 } from "@microts/blocks/events";
 import { MicroError } from "@microts/core";
 import { connection, inherited, inheritedSignal } from "./connection.ts";
+import { checkHandle, checkOptions } from "./misuse.ts";
 import { isLost, resubscribed } from "./resubscribe.ts";
 import { validate } from "./schema/schema.ts";
 import type {
@@ -81,11 +82,18 @@ export class Stream<Input, Output = Input> {
    * its event to be delivered again. When the server goes away the consumer takes up again as soon as it is back. Throws when the first connection
    * fails.
    */
-  async *consume({
+  consume(options: ConsumeOptions = {}): AsyncGenerator<DeliveredEvent<Output>, void, undefined> {
+    const call = `stream("${this.topic}").consume`;
+    const example = `for await (const { data } of ${call}({ group: "…" })) { … }, or stream("${this.topic}").handle({ group: "…" }, async (data) => { … })`;
+    checkOptions(options, { call, example });
+    return this.#consume(options);
+  }
+
+  async *#consume({
     maxUnanswered = defaultUnanswered,
     signal: own,
     ...options
-  }: ConsumeOptions = {}): AsyncGenerator<DeliveredEvent<Output>, void, undefined> {
+  }: ConsumeOptions): AsyncGenerator<DeliveredEvent<Output>, void, undefined> {
     const signal = inheritedSignal(own);
     const consume = async () => {
       await this.#configure();
@@ -101,10 +109,10 @@ export class Stream<Input, Output = Input> {
    * Calls the handler with every event of the group until the signal aborts: what it finishes is handled, what it fails comes again, with the error's
    * message as the reason. Throws when the first connection fails.
    */
-  async handle(
-    { concurrency = 1, ...options }: HandleOptions,
-    handler: (data: Output, event: DeliveredEvent<Output>) => unknown,
-  ): Promise<void> {
+  async handle(given: HandleOptions, handler: (data: Output, event: DeliveredEvent<Output>) => unknown): Promise<void> {
+    const call = `stream("${this.topic}").handle`;
+    checkHandle(given, handler, { call, example: `${call}({ group: "…" }, async (data, event) => { … })` });
+    const { concurrency = 1, ...options } = given;
     const running = new Set<Promise<void>>();
     const maxUnanswered = options.maxUnanswered ?? defaultUnanswered + concurrency;
     for await (const event of this.consume({ ...options, maxUnanswered, autoAck: false })) {

@@ -1,5 +1,6 @@
 import { MicroError } from "@microts/core";
 import { broker, type Message, type SubscribeOptions } from "./broker.ts";
+import { checkHandle, checkOptions } from "./misuse.ts";
 import { processLog } from "./process-log.ts";
 import { type Schema, validate } from "./schema/schema.ts";
 
@@ -53,10 +54,17 @@ export class Topic<Input, Output = Input> {
    * Messages from now on, in each publisher's order, until the signal aborts or the loop is left. When the server goes away it is subscribed anew as soon as
    * the server is back; messages of the time between are lost. Throws when the first subscription fails.
    */
-  async *subscribe({
+  subscribe(options: TopicSubscribeOptions = {}): AsyncGenerator<Message<Output>, void, undefined> {
+    const call = `topic("${this.topic}").subscribe`;
+    const example = `for await (const { data } of ${call}({ queue: "…" })) { … }, or topic("${this.topic}").handle({}, async (data) => { … })`;
+    checkOptions(options, { call, example });
+    return this.#subscribe(options);
+  }
+
+  async *#subscribe({
     onError = logged,
     ...options
-  }: TopicSubscribeOptions = {}): AsyncGenerator<Message<Output>, void, undefined> {
+  }: TopicSubscribeOptions): AsyncGenerator<Message<Output>, void, undefined> {
     for await (const message of broker.subscribe(this.topic, options)) {
       const fitting = await this.#checked(message, onError);
       if (fitting !== undefined) yield fitting;
@@ -64,10 +72,10 @@ export class Topic<Input, Output = Input> {
   }
 
   /** Calls the handler with every message until the signal aborts. One that it fails is told to `onError`, and the next comes. */
-  async handle(
-    { concurrency = 1, onError = logged, ...options }: TopicHandleOptions,
-    handler: (data: Output, message: Message<Output>) => unknown,
-  ): Promise<void> {
+  async handle(given: TopicHandleOptions, handler: (data: Output, message: Message<Output>) => unknown): Promise<void> {
+    const call = `topic("${this.topic}").handle`;
+    checkHandle(given, handler, { call, example: `${call}({ queue: "…" }, async (data, message) => { … })` });
+    const { concurrency = 1, onError = logged, ...options } = given;
     const running = new Set<Promise<void>>();
     for await (const message of this.subscribe({ ...options, onError })) {
       const run = handled(message, handler, onError).finally(() => running.delete(run));

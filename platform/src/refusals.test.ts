@@ -3,12 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { authorizationKey, lineLog, type MicroError, namespaceKey, readLocalCredentials } from "@microts/core";
+import { authorizationKey, lineLog, MicroError, namespaceKey, readLocalCredentials } from "@microts/core";
 import { RpcClient, serviceClient } from "@microts/core/rpc";
 import { Accounts, Auth } from "@microts/proto/auth";
 import { Config } from "@microts/proto/config";
 import { until } from "../../testing/src/until.ts";
 import { type Platform, parseSettings, startPlatform } from "./index.ts";
+import { refusals } from "./refusals.ts";
 
 const canary = "hunter2-of-the-canary";
 
@@ -132,6 +133,19 @@ describe("whoever may not read a secret (CF-08)", { timeout: 280_000 }, () => {
       for (const text of noted) match(text, /audit: a caller was refused service=config endpoint=Config\.Get /i);
       for (const text of noted) match(text, reason);
     }
+  });
+
+  it("writes few lines however many come with a bad token, and how many there were", async () => {
+    const written: string[] = [];
+    const log = lineLog((line) => void written.push(line), "info");
+    const refused = refusals(log, 50);
+    for (let i = 0; i < 500; i++) refused("config", `Config.Made${i}`, MicroError.unauthorized("x", "invalid token"));
+    equal(written.length, 10);
+    await until(
+      async () => written.at(-1) ?? "",
+      (line) => /audit: more callers were refused callers=490 seconds=0.05 reason="invalid token"/.test(line),
+    );
+    equal(written.length, 11);
   });
 
   it("is shown the mask and never the secret, wherever it is not asked for in clear", async () => {

@@ -1,4 +1,4 @@
-import { type Account, describe, type Log, requireAdmin } from "@microts/core";
+import { type Account, describe, LineLimit, type Log, requireAdmin } from "@microts/core";
 import type { Config } from "./config.ts";
 
 interface Access {
@@ -10,9 +10,14 @@ interface Access {
 /** Says in the log who was let in and who wasn't. Never a value. */
 export class Audit {
   readonly #log: Log;
+  readonly #limit: LineLimit;
 
   constructor(log: Log) {
     this.#log = log;
+    this.#limit = new LineLimit({
+      onLeftOut: (by, times, ms) =>
+        log.warn("audit: access to config was refused more often", { times, seconds: ms / 1000, by: by || "various" }),
+    });
   }
 
   /** Lets admins and services of the namespace in. Throws 401 or 403, which is noted. */
@@ -20,7 +25,8 @@ export class Audit {
     try {
       requireAdmin(access.account, access.namespace, `config.Config.${method}`);
     } catch (error) {
-      this.#log.warn("audit: access to config was refused", { method, ...fieldsOf(access) });
+      const fields = fieldsOf(access);
+      if (this.#limit.allows(fields.by)) this.#log.warn("audit: access to config was refused", { method, ...fields });
       throw error;
     }
   }
@@ -37,6 +43,6 @@ export class Audit {
   }
 }
 
-function fieldsOf({ account, namespace, path }: Access): Readonly<Record<string, string>> {
+function fieldsOf({ account, namespace, path }: Access): Readonly<Record<"by" | "namespace" | "path", string>> {
   return { by: account === undefined ? "nobody" : describe(account), namespace, path };
 }

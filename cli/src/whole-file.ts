@@ -1,4 +1,5 @@
 import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { CommandError } from "./failure.ts";
 
 /**
@@ -16,9 +17,10 @@ export async function writeWhole<T>(path: string, mode: number, write: (file: Fi
     }
     return await replace(target, mode, write);
   } catch (error) {
-    const { syscall, message } = error as NodeJS.ErrnoException;
+    const { code, syscall, message } = error as NodeJS.ErrnoException;
     if (syscall === undefined) throw error;
-    throw new CommandError(1, `can't write ${path}: ${message}`, 400, { cause: error });
+    const why = code === "ENOENT" ? `there is no folder ${dirname(path)}` : message;
+    throw new CommandError(1, `can't write ${path}: ${why}`, 400, { cause: error });
   }
 }
 

@@ -56,4 +56,14 @@ describe("micro config", () => {
     await watching.saying(/^0\none$/m);
     assert.equal((await watching.end("SIGINT")).stderr, "");
   });
+
+  it("shows all there is when no path is given", async () => {
+    const nothing = await micro.run(["config", "get", "--namespace", "bare"]);
+    assert.equal(nothing.code, 127);
+    assert.match(nothing.stderr, /^Not found: namespace "bare" has no config\. Set some with: micro config set /);
+    await micro.run(["config", "set", "--namespace", "bare", "mail", '{"port":25}']);
+    await micro.run(["config", "set", "--namespace", "bare", "-s", "mail.password", "abc"]);
+    const all = await micro.run(["config", "get", "--namespace", "bare"]);
+    assert.deepEqual([all.code, JSON.parse(all.stdout)], [0, { mail: { port: 25, password: "[secret]" } }]);
+  });
 });

@@ -8,9 +8,9 @@ const secretFlag = { kind: "bool", short: "s" } as const;
 
 export const config = group("Manage configuration values", {
   get: command({
-    summary: "Show a value",
-    args: "<path>",
-    examples: ["config get helloworld.greeting", "config get --secret helloworld.key"],
+    summary: "Show a value, or all there is",
+    args: "[path]",
+    examples: ["config get", "config get helloworld.greeting", "config get --secret helloworld.key"],
     flags: { secret: { ...secretFlag, help: "show secrets instead of [secret]" } },
     run: async (context, { secret }, [path = ""]) => {
       const { out, session, signal } = context;

@@ -130,7 +130,7 @@ describe("micro store blob", { timeout: 280_000 }, () => {
     await fails(["stat", "nope"], /^Not found: the blob "nope"/);
     await fails(["write", "x", join(folder, "none")], /^can't read .*none: there is no such file\n$/);
     await fails(["write", "x", folder], /^can't read .*: it is a folder\n$/);
-    await fails(["read", "pictures/1", join(folder, "no", "x")], /^can't write .*no\/x: /);
+    await fails(["read", "pictures/1", join(folder, "no", "x")], /^can't write .*no\/x: there is no folder .*\/no\n$/);
     await fails(["read", "pictures/1", folder], /^can't write .*: it is a folder\n$/);
     await fails(["read", "pictures/1", "--length", "0"], /--length must be 1 or more/);
     await fails(["write", "", join(folder, "content")], /^The key is missing/);

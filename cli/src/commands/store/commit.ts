@@ -28,7 +28,10 @@ export const commit = command({
     const store = await storeClient(session);
     const { revision } = await store.commit({ ...(await place(flags, context)), changes }, { signal });
     const result = { changes: changes.length, revision: Number(revision) };
-    await out.result(result, `${result.changes} changes made, revision ${result.revision}\n`);
+    await out.result(
+      result,
+      `${result.changes} change${result.changes === 1 ? "" : "s"} made, revision ${result.revision}\n`,
+    );
   },
 });
 

@@ -177,12 +177,20 @@ describe("a backup", () => {
       await assert.rejects(restore(), fails(500, /damaged/));
       await writeFile(join(into, name), whole);
     }
-    await assert.rejects(restore(folder), fails(400, /no backup/));
+    await assert.rejects(restore(folder), fails(400, /no backup of a micro server: there is no backup\.json in it$/));
     await writeFile(join(into, "backup.json"), '{"micro":"server backup","format":1,"files":{"../x":{}}}');
     await assert.rejects(restore(), fails(400, /"\.\.\/x" is no file of a backup/));
     assert.deepEqual((await contents(dataDir)).records, { a: "1" });
     await assert.rejects(backUp(options()), fails(400, /it is there already/));
-    await assert.rejects(backUp(options({ dataDir: join(folder, "none") })), fails(404, /none is no data directory/));
+    const nowhere = options({ into: join(folder, "none", "backup") });
+    await assert.rejects(backUp(nowhere), fails(400, /can't make .*: there is no folder .*\/none\. Make it first$/));
+    await assert.rejects(
+      backUp(options({ dataDir: join(folder, "none") })),
+      fails(
+        404,
+        /none is no data directory .*: there is no micro\.db in it\. Name it with --data_dir or MICRO_DATA_DIR$/,
+      ),
+    );
     assert.deepEqual(
       (await readdir(dataDir)).filter((name) => /before|restoring/.test(name)),
       [],

@@ -55,8 +55,12 @@ export async function backUp(options: BackupOptions): Promise<Manifest> {
 /** What a server would refuse to start with is no backup either. */
 async function checkSource(dataDir: string): Promise<void> {
   const path = join(dataDir, databaseFile);
-  await access(path).catch((error: Error) => {
-    throw MicroError.notFound("backup", `${dataDir} is no data directory of a micro server: ${error.message}`);
+  await access(path).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === "ENOENT" ? `there is no ${databaseFile} in it` : error.message;
+    throw MicroError.notFound(
+      "backup",
+      `${dataDir} is no data directory of a micro server: ${why}. Name it with --data_dir or MICRO_DATA_DIR`,
+    );
   });
   try {
     using _ = lockDataDirectory(dataDir);
@@ -76,7 +80,9 @@ async function makeFolder(into: string, partial: string): Promise<void> {
     await mkdir(partial, { mode: 0o700 });
     for (const name of ["blobs", "keys"]) await mkdir(join(partial, name), { mode: 0o700 });
   } catch (error) {
-    throw MicroError.badRequest("backup", `can't make the folder ${into}: ${(error as Error).message}. Name another`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? `there is no folder ${dirname(into)}. Make it first` : `${message}. Name another`;
+    throw MicroError.badRequest("backup", `can't make the folder ${into}: ${why}`);
   }
 }
 

@@ -28,7 +28,9 @@ export function manifestText({ createdAt, files }: Manifest): string {
 /** Throws 400 for a folder that is no backup, and 412 for one of another format. */
 export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, manifestFile);
-  const text = await readFile(path, "utf8").catch((error: Error) => refuse(folder, error.message));
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) =>
+    refuse(folder, error.code === "ENOENT" ? `there is no ${manifestFile} in it` : error.message),
+  );
   let content: Readonly<Record<string, unknown>>;
   try {
     content = JSON.parse(text);

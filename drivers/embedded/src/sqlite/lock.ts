@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { MicroError } from "@microts/core";
@@ -57,9 +57,20 @@ function unusable(directory: string, cause: unknown): MicroError {
   return new MicroError(
     503,
     "micro",
-    `can't use the data directory ${directory}: ${reason}. Name another with MICRO_DATA_DIR`,
+    `can't use the data directory ${directory}: ${reason}${whose(directory)}. Name another with MICRO_DATA_DIR`,
     { cause },
   );
+}
+
+/** What SQLite doesn't say: that the directory is another user's. */
+function whose(directory: string): string {
+  const own = process.getuid?.();
+  try {
+    const { uid } = statSync(directory);
+    return own === undefined || uid === own ? "" : ` (it belongs to the user ${uid}, and this process to ${own})`;
+  } catch {
+    return "";
+  }
 }
 
 function pidIn(file: string): string {

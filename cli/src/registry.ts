@@ -49,10 +49,11 @@ export class RegistryView {
     this.#session = session;
   }
 
-  /** Every version of every service of a namespace, by name. */
-  async list(namespace: string, signal: AbortSignal): Promise<Service[]> {
+  /** The names of the services that run in a namespace, in order. What else the registry tells of them isn't read: it is much. */
+  async names(namespace: string, signal: AbortSignal): Promise<string[]> {
     const reply = await this.#call("ListServices", { options: { domain: namespace } }, { signal });
-    return servicesOf(reply).toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    const names = listOf(field(reply, "services")).map((service) => textOf(service, "name"));
+    return [...new Set(names)].toSorted();
   }
 
   /** Looks in the session's namespace, then in the platform's. Undefined when nothing of that name runs. */

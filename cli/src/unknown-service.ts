@@ -31,11 +31,8 @@ export async function explainMissing(
 
 /** Exit code 4, as for a route that isn't there. */
 export async function serviceNotFound(service: string, session: Session, signal: AbortSignal): Promise<CommandError> {
-  const running = await new RegistryView(session).list(await session.namespace(), signal).catch(() => []);
-  const near = hint(
-    service,
-    running.map(({ name }) => name),
-  );
+  const running = await new RegistryView(session).names(await session.namespace(), signal).catch(() => []);
+  const near = hint(service, running);
   return new CommandError(
     4,
     `Service "${service}" not found in namespace "${await session.namespace()}". ${near}See what runs: micro services`,

@@ -5,8 +5,7 @@ export const services = command({
   summary: "List running services",
   examples: ["services", "services --output json"],
   run: async ({ out, session, signal }) => {
-    const all = await new RegistryView(session).list(await session.namespace(), signal);
-    const names = [...new Set(all.map(({ name }) => name))];
+    const names = await new RegistryView(session).names(await session.namespace(), signal);
     await out.result(names, names.map((name) => `${name}\n`).join(""));
   },
 });

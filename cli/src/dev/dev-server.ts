@@ -46,7 +46,7 @@ export async function findOrStartServer(context: Context): Promise<DevServer> {
 
 async function answers({ session, signal }: Context): Promise<boolean> {
   try {
-    await new RegistryView(session).list(await session.namespace(), signal);
+    await new RegistryView(session).names(await session.namespace(), signal);
     return true;
   } catch (error) {
     if (failureOf(error, false).exitCode === 4) return false;

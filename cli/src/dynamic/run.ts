@@ -56,8 +56,8 @@ async function locate(name: string, builtin: readonly string[], { session, signa
   });
   if (found !== undefined) return found;
   const namespace = await session.namespace();
-  const running = await registry.list(namespace, signal).catch(() => []);
-  const near = hint(name, [...builtin, ...running.map((service) => service.name)]);
+  const running = await registry.names(namespace, signal).catch(() => []);
+  const near = hint(name, [...builtin, ...running]);
   throw usageError(
     `Unrecognized micro command: ${name}, and no service of that name runs in namespace "${namespace}". ${near}Please refer to 'micro --help'`,
   );

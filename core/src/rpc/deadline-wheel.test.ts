@@ -104,7 +104,7 @@ const uptime = fc.constantFrom(0, 1234.567, 2 ** 31 * 8 - 3000, 200 * dayMs, 500
 /** Runs `act` on a clock of its own that begins at `nowMs`. */
 function onClock(nowMs: number, act: (clock: Clock) => void): void {
   const clock = new Clock(nowMs);
-  mock.method(performance, "now", () => clock.nowMs);
+  mock.method(process, "hrtime", () => [Math.floor(clock.nowMs / 1000), (clock.nowMs % 1000) * 1e6]);
   mock.method(globalThis, "setTimeout", clock.setTimeout);
   mock.method(globalThis, "clearTimeout", clock.clearTimeout);
   try {

@@ -7,6 +7,9 @@ export interface Timed {
   onDeadline(): void;
 }
 
+/** The ends of lists, each its own first and last. */
+type Lists = (Timed | undefined)[];
+
 const tickMs = 8;
 const slots = 256;
 const mask = slots - 1;
@@ -16,8 +19,9 @@ const mask = slots - 1;
  * few assignments instead of a timer. A deadline may be up to 8 ms late, never early, and holds no process.
  */
 class DeadlineWheel {
-  readonly #fine = Array.from({ length: slots }, sentinel);
-  readonly #coarse = Array.from({ length: slots }, sentinel);
+  /** Lists by slot, made when something is first put into one: most processes end before they have used many. */
+  readonly #fine: Lists = Array(slots).fill(undefined);
+  readonly #coarse: Lists = Array(slots).fill(undefined);
   readonly #far = sentinel();
   #now = 0;
   #count = 0;
@@ -26,7 +30,7 @@ class DeadlineWheel {
 
   /** Calls `timed.onDeadline()` in `inMs` milliseconds, unless it is removed before. */
   add(timed: Timed, inMs: number): void {
-    const now = performance.now();
+    const now = nowMs();
     if (this.#count === 0) this.#now = Math.floor(now / tickMs);
     this.#count++;
     timed.wheelDue = Math.max(this.#now + 1, Math.ceil((now + inMs) / tickMs));
@@ -44,8 +48,8 @@ class DeadlineWheel {
 
   #place(timed: Timed): void {
     const { wheelDue: due } = timed;
-    if (due - this.#now < slots) link(this.#fine[due & mask] as Timed, timed);
-    else if (coarseOf(due) - coarseOf(this.#now) < slots) link(this.#coarse[coarseOf(due) & mask] as Timed, timed);
+    if (due - this.#now < slots) link(listAt(this.#fine, due), timed);
+    else if (coarseOf(due) - coarseOf(this.#now) < slots) link(listAt(this.#coarse, coarseOf(due)), timed);
     else link(this.#far, timed);
   }
 
@@ -53,7 +57,7 @@ class DeadlineWheel {
     if (this.#timer !== undefined && this.#timerTick <= tick) return;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timerTick = tick;
-    const inMs = tick * tickMs - performance.now();
+    const inMs = tick * tickMs - nowMs();
     this.#timer = setTimeout(() => this.#advance(), Math.max(1, Math.ceil(inMs))).unref();
   }
 
@@ -64,11 +68,11 @@ class DeadlineWheel {
 
   #advance(): void {
     this.#timer = undefined;
-    const until = Math.floor(performance.now() / tickMs);
+    const until = Math.floor(nowMs() / tickMs);
     while (this.#now < until && this.#count > 0) {
       this.#now++;
       if ((this.#now & mask) === 0) this.#cascade();
-      this.#expire(this.#fine[this.#now & mask] as Timed);
+      this.#expire(this.#fine[this.#now & mask]);
     }
     if (this.#count > 0) this.#schedule(this.#nextTick());
   }
@@ -76,10 +80,11 @@ class DeadlineWheel {
   #cascade(): void {
     const coarse = coarseOf(this.#now);
     if ((coarse & mask) === 0) this.#placeAgain(this.#far);
-    this.#placeAgain(this.#coarse[coarse & mask] as Timed);
+    this.#placeAgain(this.#coarse[coarse & mask]);
   }
 
-  #placeAgain(list: Timed): void {
+  #placeAgain(list: Timed | undefined): void {
+    if (list === undefined) return;
     let timed = list.wheelNext as Timed;
     list.wheelNext = list.wheelPrevious = list;
     while (timed !== list) {
@@ -89,7 +94,8 @@ class DeadlineWheel {
     }
   }
 
-  #expire(list: Timed): void {
+  #expire(list: Timed | undefined): void {
+    if (list === undefined) return;
     for (let timed = list.wheelNext as Timed; timed !== list; timed = list.wheelNext as Timed) {
       unlink(timed);
       this.#count--;
@@ -106,16 +112,28 @@ class DeadlineWheel {
   #nextTick(): number {
     const turn = this.#turn();
     for (let tick = this.#now + 1; tick < turn; tick++) {
-      const slot = this.#fine[tick & mask] as Timed;
-      if (slot.wheelNext !== slot) return tick;
+      const slot = this.#fine[tick & mask];
+      if (slot !== undefined && slot.wheelNext !== slot) return tick;
     }
     return turn;
   }
 }
 
+/** Not performance.now(), whose first use loads node:perf_hooks: that takes as long as a good part of a short command. */
+function nowMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}
+
 /** The tick in the coarse wheel. No shift: after 198 days there are more ticks than those 32 bits hold that it works on. */
 function coarseOf(tick: number): number {
   return Math.floor(tick / slots);
+}
+
+function listAt(lists: Lists, slot: number): Timed {
+  const list = lists[slot & mask] ?? sentinel();
+  lists[slot & mask] = list;
+  return list;
 }
 
 function link(list: Timed, timed: Timed): void {

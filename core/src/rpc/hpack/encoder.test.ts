@@ -43,6 +43,14 @@ describe("HpackEncoder", () => {
     equal(hex(encode(encoder, host)), "bf");
   });
 
+  it("enters a token without Huffman coding", () => {
+    const encoder = new HpackEncoder();
+    const field = ["authorization", `Bearer ${"a".repeat(300)}`] as const;
+    const block = encode(encoder, field);
+    equal(block.toString("latin1").slice(-field[1].length), field[1]);
+    equal(hex(encode(encoder, field)), "be");
+  });
+
   it("enters a name that is not in the static table from its second time on", () => {
     const encoder = new HpackEncoder();
     const ways = [1, 2, 3].map(() => written(encode(encoder, ["micro-namespace", "micro"])));

@@ -10,6 +10,9 @@ const initialTableBytes = 4096;
 const idleNames = 64;
 const longestName = 128;
 
+/** Longer texts are never Huffman coded. */
+const longestCoded = 256;
+
 /** Where a field is: the id of a dynamic entry, or a static index as a negative number. */
 type Place = number;
 
@@ -186,8 +189,12 @@ function writePlain(target: Buffer, offset: number, text: string): number {
   return at + length;
 }
 
-/** RFC 7541 §5.2, Huffman coded when that is shorter. */
+/**
+ * RFC 7541 §5.2, Huffman coded when that is shorter. A long text, such as a token, is written once per connection: coding and decoding it
+ * takes longer than its quarter more of octets.
+ */
 function writeShortest(target: Buffer, offset: number, text: string): number {
+  if (text.length > longestCoded) return writePlain(target, offset, text);
   const length = huffmanLength(text);
   if (length >= text.length) return writePlain(target, offset, text);
   return writeHuffman(target, writeInteger(target, offset, 0x80, 0x7f, length), text);

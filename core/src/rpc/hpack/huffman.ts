@@ -20,21 +20,23 @@ const firstCode = new Uint32Array(longest + 2);
 /** For each next eight bits: `length << 8 | symbol` of the code they begin with, 0 when that code is longer than eight bits. */
 const byNextBits = new Uint16Array(256);
 
-let position = 0;
-let nextCode = 0;
+const counts = new Uint16Array(longest + 1);
+for (const length of lengths) counts[length] = (counts[length] ?? 0) + 1;
 for (let length = 1; length <= longest; length++) {
-  firstPosition[length] = position;
-  firstCode[length] = nextCode;
-  for (let symbol = 0; symbol < 256; symbol++) {
-    if (lengths[symbol] !== length) continue;
-    codes[symbol] = nextCode;
-    symbols[position++] = symbol;
-    if (length <= 8) byNextBits.fill((length << 8) | symbol, nextCode << (8 - length), (nextCode + 1) << (8 - length));
-    nextCode++;
-  }
-  nextCode *= 2;
+  const count = counts[length] ?? 0;
+  firstPosition[length + 1] = (firstPosition[length] ?? 0) + count;
+  firstCode[length + 1] = ((firstCode[length] ?? 0) + count) * 2;
 }
-firstPosition[longest + 1] = position;
+
+/** Of each length: the code of the next symbol. */
+const nextCode = firstCode.slice();
+for (const [symbol, length] of lengths.entries()) {
+  const code = nextCode[length] ?? 0;
+  nextCode[length] = code + 1;
+  codes[symbol] = code;
+  symbols[(firstPosition[length] ?? 0) + code - (firstCode[length] ?? 0)] = symbol;
+  if (length <= 8) byNextBits.fill((length << 8) | symbol, code << (8 - length), (code + 1) << (8 - length));
+}
 
 /** The octets that `text` (latin1) takes when it is Huffman coded. */
 export function huffmanLength(text: string): number {

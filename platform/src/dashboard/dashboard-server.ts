@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "node:http";
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { type Log, silent } from "@microts/core";
 import type { DashboardBackend } from "./backend.ts";
 import { DashboardApi } from "./dashboard-api.ts";
@@ -124,5 +124,6 @@ export class DashboardServer implements AsyncDisposable {
 }
 
 function builtPage(): string {
-  return join(dirname(fileURLToPath(import.meta.resolve("@microts/dashboard/package.json"))), "dist");
+  const require = createRequire(import.meta.url);
+  return join(dirname(require.resolve("@microts/dashboard/package.json")), "dist");
 }

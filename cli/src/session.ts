@@ -131,7 +131,7 @@ export class Session implements AsyncDisposable {
 
   /** A typed client of a core service. */
   async client<T extends GenServiceMethods>(descriptor: GenService<T>, service: string): Promise<ServiceClient<T>> {
-    const { serviceClient } = await import("@microts/core/rpc");
+    const { serviceClient } = await import("@microts/core/rpc/service-client");
     return serviceClient(descriptor, await this.rpc(), service);
   }
 
@@ -141,7 +141,7 @@ export class Session implements AsyncDisposable {
     service: string,
     use: (client: ServiceClient<T>) => Promise<R>,
   ): Promise<R> {
-    const { serviceClient } = await import("@microts/core/rpc");
+    const { serviceClient } = await import("@microts/core/rpc/service-client");
     const namespace = await this.namespace();
     await using rpc = await this.#open(async () => ({ [namespaceKey]: namespace }));
     return await use(serviceClient(descriptor, rpc, service));

@@ -25,6 +25,13 @@ it("what every command line needs loads neither TLS nor cryptography nor compres
   assert.deepEqual(found, [], "take it from process.getBuiltinModule where it is used");
 });
 
+it("what store commands need loads neither TLS nor cryptography nor HTTP", async () => {
+  const loaded = await loadedBy("@microts/core/rpc/service-client", "./cli/src/commands/store.ts");
+  assert.ok(loaded.includes("stream/consumers"), loaded.join());
+  const found = loaded.filter((each) => [undici, ...cryptography, "http", "child_process"].includes(each));
+  assert.deepEqual(found, [], "take it from process.getBuiltinModule where it is used");
+});
+
 /** Names of the parts of Node.js that a process has after it has imported these. */
 async function loadedBy(...names: readonly string[]): Promise<string[]> {
   const imports = names.map((name) => `await import(${JSON.stringify(name)});`).join(" ");

@@ -45,7 +45,7 @@ const subscribe = command({
     const { out, session, signal } = context;
     const [{ Broker }, { openStream }] = await Promise.all([
       import("@microts/proto/broker"),
-      import("@microts/core/rpc"),
+      import("@microts/core/rpc/service-client"),
     ]);
     const request = { topic, queue, namespace: await session.namespace() };
     const messages = await openStream(Broker.method.subscribe, await session.rpc(), "broker", request, { signal });

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { CommandError, usageError } from "../../failure.ts";
@@ -83,7 +83,7 @@ type Line =
 
 async function* linesOf(path: string): AsyncGenerator<Line, void, undefined> {
   await using file = await openOld(path);
-  const hash = createHash("sha256");
+  const hash = sha256();
   let number = 0;
   for await (const text of textLines(file)) {
     number++;
@@ -177,7 +177,7 @@ async function openOld(path: string): Promise<FileHandle> {
 
 class LineWriter {
   readonly #file: FileHandle;
-  readonly #hash: Hash = createHash("sha256");
+  readonly #hash: Hash = sha256();
   #waiting = "";
 
   constructor(file: FileHandle) {
@@ -200,4 +200,9 @@ class LineWriter {
     await this.#file.writeFile(this.#waiting);
     this.#waiting = "";
   }
+}
+
+/** Not imported: all store commands would load node:crypto, and only those with a file need it. */
+function sha256(): Hash {
+  return process.getBuiltinModule("node:crypto").createHash("sha256");
 }

@@ -68,7 +68,7 @@ get() {
   go mod init "referees/$name" 2>/dev/null || return 1
   for program in ${programs//,/ }; do versions+=" ${program#*=}"; done
   # shellcheck disable=SC2086
-  retried go get $versions
+  retried timeout 300 go get $versions
 }
 
 build() {
@@ -100,12 +100,12 @@ on_loopback() {
 install_python() {
   rm -rf "$cache/python"
   python3 -m venv "$cache/python" || { echo "referees: python3 has no venv: install python3-venv" >&2; return 1; }
-  retried "$cache/python/bin/pip" install -q --disable-pip-version-check "${python_packages[@]}" || return 1
+  retried timeout 300 "$cache/python/bin/pip" install -q --disable-pip-version-check "${python_packages[@]}" || return 1
   mark_done "python ${python_packages[*]}"
   echo "referees: installed ${python_packages[*]}"
 }
 
-# Runs a command that downloads: up to three times, and quietly until the last.
+# Runs a command that downloads: up to three times, and quietly until the last. Each has its time limit, as a download may also stand still.
 retried() {
   local try output
   for try in 1 2 3; do

@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import { visible } from "./visible.ts";
 
 export type OutputFormat = "text" | "json";
 
@@ -18,9 +19,10 @@ export class Output {
     return this.format === "json";
   }
 
-  /** Resolves when the stream can take more. */
+  /** Resolves when the stream can take more. Text on a terminal is made harmless to it; bytes, and what goes elsewhere, are written as they are. */
   async write(data: string | Uint8Array): Promise<void> {
-    if (data.length === 0 || this.#stdout.write(data)) return;
+    const safe = typeof data === "string" && this.#stdout.isTTY ? visible(data) : data;
+    if (data.length === 0 || this.#stdout.write(safe)) return;
     await new Promise((resolve) => this.#stdout.once("drain", resolve));
   }
 

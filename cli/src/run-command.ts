@@ -6,6 +6,7 @@ import { type Flag, type Flags, isHelp, parseFlags, splitFlag, type Values } fro
 import { type CommandLine, divide, globalFlags } from "./global-flags.ts";
 import { commandHelp, topHelp } from "./help.ts";
 import { hint } from "./nearest.ts";
+import { visible } from "./visible.ts";
 
 /** Runs one command line and returns its exit code. Never throws: errors are printed. */
 export async function main(args: readonly string[], around: Surroundings): Promise<number> {
@@ -25,7 +26,7 @@ export async function main(args: readonly string[], around: Surroundings): Promi
     // A mapped text says more than the error; one that stands for the error itself is the error's own.
     const detail = exitCode >= 127 ? failure.detail : text;
     const words = isJson ? JSON.stringify({ ...failure.toJSON(), detail }) : text;
-    if (text !== "" && !(around.signal.aborted && exitCode === 130)) around.stderr.write(`${words}\n`);
+    if (text !== "" && !(around.signal.aborted && exitCode === 130)) around.stderr.write(`${visible(words)}\n`);
     return exitCode;
   }
 }

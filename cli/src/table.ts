@@ -1,7 +1,10 @@
+import { visibleLine } from "./visible.ts";
+
 const tabWidth = 8;
 
 /** Columns aligned with tabs at stops of eight, as Go's text/tabwriter sets them. `gap` empty columns stand between two. Ends with a newline. */
-export function tabTable(rows: readonly (readonly string[])[], gap = 0): string {
+export function tabTable(cells: readonly (readonly string[])[], gap = 0): string {
+  const rows = linesOf(cells);
   const stops = columnWidths(rows).map((width) => Math.ceil((width + 1) / tabWidth) * tabWidth);
   return rows
     .map((row) =>
@@ -12,7 +15,8 @@ export function tabTable(rows: readonly (readonly string[])[], gap = 0): string 
 }
 
 /** Columns padded with spaces, two between them. Lines have no spaces at their end. Ends with a newline. */
-export function spaceTable(rows: readonly (readonly string[])[], indent = ""): string {
+export function spaceTable(cells: readonly (readonly string[])[], indent = ""): string {
+  const rows = linesOf(cells);
   const widths = columnWidths(rows);
   return rows
     .map((row) =>
@@ -20,6 +24,11 @@ export function spaceTable(rows: readonly (readonly string[])[], indent = ""): s
     )
     .map((line) => `${(indent + line).trimEnd()}\n`)
     .join("");
+}
+
+/** Whatever is in a cell, a row is one line. */
+function linesOf(cells: readonly (readonly string[])[]): string[][] {
+  return cells.map((row) => row.map(visibleLine));
 }
 
 function columnWidths(rows: readonly (readonly string[])[]): number[] {

@@ -37,6 +37,19 @@ describe("micro in a terminal", { skip: canOpenTerminals ? false : "needs the pr
     assert.equal((await micro.run(["config", "get", "mail.host"])).stdout, "smtp\n");
   });
 
+  it("writes out control characters that others left in keys and values, which would act on the terminal", async () => {
+    const evil = "evil/\x1b]0;title\x07\n";
+    await micro.run(["store", "write", evil, "\x1b[31mred\x1b[0m \x1b[2J\x9bgone"]);
+    await using list = new Terminal(server, ["store", "list"]);
+    assert.equal((await list.within(30_000)).stdout, "evil/\\x1b]0;title\\x07\r\n\r\n");
+    await using read = new Terminal(server, ["store", "read", "--prefix", "evil/"]);
+    assert.equal((await read.within(30_000)).stdout, "\x1b[31mred\x1b[0m \\x1b[2J\\x9bgone\r\n");
+    const { stdout } = await micro.run(["store", "read", "--prefix", "evil/", "--verbose"]);
+    assert.match(stdout, /^KEY .*\nevil\/\\x1b\]0;title\\x07\\n +\\x1b\[31mred.*\n$/);
+    // Elsewhere than on a terminal, what is there is printed as it is.
+    assert.equal((await micro.run(["store", "list"])).stdout, `${evil}\n`);
+  });
+
   it("ends with 130 and sets nothing at Ctrl-C", async () => {
     await using terminal = new Terminal(server, ["config", "set", "--secret", "left.out"]);
     await terminal.saying(/Value of left\.out: /);

@@ -153,7 +153,8 @@ describe("a stream of a service", { timeout: 280_000 }, () => {
     deepEqual(attempts, [1, 2, 3]);
   });
 
-  it("handles several at once, and what the handler fails comes again, then becomes a dead letter (EV-08)", async () => {
+  it("handles several at once, and what the handler fails comes again, then becomes a dead letter (EV-08)", async (t) => {
+    const log = t.mock.method(process.stderr, "write", () => true);
     const source = orders();
     for (const id of ["a", "b", "bad", "c"]) await source.publish({ id, total: 1 });
     const ending = new AbortController();
@@ -175,6 +176,14 @@ describe("a stream of a service", { timeout: 280_000 }, () => {
     ending.abort();
     await handling;
     deepEqual([done.toSorted(), most], [["a", "b", "c"], 3]);
+    // A handler that fails again and again shows in the service's log, not in the dead letters alone.
+    const lines = log.mock.calls
+      .map(({ arguments: [line] }) => String(line))
+      .filter((line) => line.includes("not handled"));
+    deepEqual(
+      lines.map((line) => /group=g offset=2 attempt=(\d) error="Error: no stock/.exec(line)?.[1]),
+      ["1", "2"],
+    );
   });
 
   it("goes on consuming after a restart of the server, from where the group was", async () => {

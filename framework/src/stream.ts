@@ -11,6 +11,7 @@ import {
 import { MicroError } from "@microts/core";
 import { connection, inherited, inheritedSignal } from "./connection.ts";
 import { checkHandle, checkOptions } from "./misuse.ts";
+import { processLog } from "./process-log.ts";
 import { isLost, resubscribed } from "./resubscribe.ts";
 import { validate } from "./schema/schema.ts";
 import type {
@@ -106,8 +107,8 @@ export class Stream<Input, Output = Input> {
   }
 
   /**
-   * Calls the handler with every event of the group until the signal aborts: what it finishes is handled, what it fails comes again, with the error's
-   * message as the reason. Throws when the first connection fails.
+   * Calls the handler with every event of the group until the signal aborts: what it finishes is handled, what it fails is a line in the log and
+   * comes again, with the error's message as the reason. Throws when the first connection fails.
    */
   async handle(given: HandleOptions, handler: (data: Output, event: DeliveredEvent<Output>) => unknown): Promise<void> {
     const call = `stream("${this.topic}").handle`;
@@ -116,7 +117,7 @@ export class Stream<Input, Output = Input> {
     const running = new Set<Promise<void>>();
     const maxUnanswered = options.maxUnanswered ?? defaultUnanswered + concurrency;
     for await (const event of this.consume({ ...options, maxUnanswered, autoAck: false })) {
-      const run = handled(event, handler).finally(() => running.delete(run));
+      const run = handled(event, options.group, handler).finally(() => running.delete(run));
       running.add(run);
       if (running.size >= concurrency) await Promise.race(running);
     }
@@ -191,7 +192,10 @@ export class Stream<Input, Output = Input> {
         extend: () => delivery.extend(),
       };
     } catch (error) {
-      await delivery.reject(MicroError.from(error, "events").detail);
+      const { detail } = MicroError.from(error, "events");
+      const { topic, offset } = event;
+      processLog().error("an event that consumers can't use is a dead letter now", { topic, offset, error: detail });
+      await delivery.reject(detail);
       return undefined;
     }
   }
@@ -217,11 +221,15 @@ function eventOf<T>({ id, topic, offset, timestamp, metadata }: StreamEvent, dat
 
 async function handled<T>(
   event: DeliveredEvent<T>,
+  group: string,
   handler: (data: T, event: DeliveredEvent<T>) => unknown,
 ): Promise<void> {
   try {
     await handler(event.data, event);
   } catch (error) {
+    const { topic, offset, attempt } = event;
+    const why = error instanceof Error ? error.stack : error;
+    processLog().error("an event was not handled", { topic, group, offset, attempt, error: why });
     await event.nack(error instanceof Error ? error.message : String(error));
     return;
   }

@@ -193,7 +193,7 @@ function failureText(reason: string, process: ServiceProcess): string {
   const lines = process.recentLines.filter((line) => !traceLine.test(line));
   return lines.length === 0
     ? `${reason}; it printed nothing`
-    : [`${reason}. It printed:`, ...lines.map((line) => `  ${line}`)].join("\n");
+    : [reason, "It printed:", ...lines.map((line) => `  ${line}`)].join("\n");
 }
 
 function neverRegistered(timeoutMs: number): string {

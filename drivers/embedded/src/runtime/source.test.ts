@@ -208,7 +208,7 @@ ${good}`,
     await rejects(
       platform.run("throws", { "index.ts": 'throw new Error("no\\u001b[31m database");' }),
       (error: Error) => {
-        match(error.message, /exited with code 1 before it had registered\. It printed:/);
+        match(error.message, /exited with code 1 before it had registered\nIt printed:\n/);
         match(error.message, /Error: no\\u001b\[31m database/);
         return true;
       },

@@ -52,7 +52,10 @@ describe("supervision", () => {
     await asleep.promise;
     const { status, error, retries } = await statusOf(platform, "crash");
     equal(status, "error");
-    match(error, /exited with code 1.*times in a row.*\n.*about to crash/);
+    match(
+      error,
+      /exited with code 1.*times in a row\); it is started again \d+ s later\nIt printed:\n {2}about to crash/,
+    );
     ok(Number(retries) + 1 <= 8, `${retries} restarts`);
     ok(
       delays.every((delay, index) => index === 0 || delay >= Math.min(300_000, 2 * (delays[index - 1] ?? 0))),

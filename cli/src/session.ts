@@ -123,6 +123,11 @@ export class Session implements AsyncDisposable {
     return this.#token;
   }
 
+  /** The next call looks for the token anew: it ends sooner than a command may run. */
+  forgetToken(): void {
+    this.#token = undefined;
+  }
+
   /** Calls through the proxy of the environment, in its namespace, as the signed-in account. */
   rpc(): Promise<RpcClient> {
     this.#rpc ??= this.#open(() => this.#metadata());

@@ -2,6 +2,7 @@ import { createInterface } from "node:readline";
 import { command, group } from "../command.ts";
 import type { Context } from "../context.ts";
 import { usageError } from "../failure.ts";
+import { followed } from "../follow.ts";
 
 const publish = command({
   summary: "Publish a message; without one, each line of standard input",
@@ -48,11 +49,13 @@ const subscribe = command({
       import("@microts/core/rpc/service-client"),
     ]);
     const request = { topic, queue, namespace: await session.namespace() };
-    const messages = await openStream(Broker.method.subscribe, await session.rpc(), "broker", request, { signal });
+    const rpc = await session.rpc();
+    const subscribe = () => openStream(Broker.method.subscribe, rpc, "broker", request, { signal });
+    const first = await subscribe();
     out.note(`subscribed to ${topic}; Ctrl-C ends it`);
     let left = count ?? Number.POSITIVE_INFINITY;
     if (left <= 0) return;
-    for await (const { header, body } of messages) {
+    for await (const { header, body } of followed(context, first, subscribe)) {
       await out.write(out.isJson ? jsonLine(header, body) : textLine(header, body, verbose));
       if (--left === 0) return;
     }

@@ -2,6 +2,7 @@ import { text } from "node:stream/consumers";
 import { command, group } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CommandError, usageError } from "../failure.ts";
+import { followed } from "../follow.ts";
 import { Prompt } from "../prompt.ts";
 
 const secretFlag = { kind: "bool", short: "s" } as const;
@@ -65,10 +66,19 @@ export const config = group("Manage configuration values", {
     flags: { secret: { ...secretFlag, help: "show secrets instead of [secret]" } },
     run: async (context, { secret }, [path = ""]) => {
       const { out, session, signal } = context;
-      const client = await configClient(context);
+      const [{ Config }, { openStream }] = await Promise.all([
+        import("@microts/proto/config"),
+        import("@microts/core/rpc"),
+      ]);
       const request = { namespace: await session.namespace(), path, options: { secret } };
-      for await (const { value } of client.watch(request, { signal })) {
+      const rpc = await session.rpc();
+      const open = () => openStream(Config.method.watch, rpc, "config", request, { signal });
+      let last: string | undefined;
+      for await (const { value } of followed(context, await open(), open)) {
         const data = value?.data ?? "null";
+        // A server that is back says it again.
+        if (data === last) continue;
+        last = data;
         await out.write(`${out.isJson ? data : unquoted(data)}\n`);
       }
     },

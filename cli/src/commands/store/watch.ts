@@ -1,5 +1,5 @@
 import { command } from "../../command.ts";
-import { storeClient } from "./transfer.ts";
+import { followed } from "../../follow.ts";
 
 export const watch = command({
   summary: "Show changes of records as they are made",
@@ -13,14 +13,19 @@ export const watch = command({
   },
   run: async (context, { database, table, after }, [prefix = ""]) => {
     const { out, session, signal } = context;
-    const client = await storeClient(session);
-    const request = {
-      database: database ?? (await session.namespace()),
-      table,
-      prefix: Buffer.from(prefix),
-      ...(after !== undefined && { resume: true, after: BigInt(after) }),
+    const [{ Store }, { openStream }] = await Promise.all([
+      import("@microts/proto/store"),
+      import("@microts/core/rpc"),
+    ]);
+    const place = { database: database ?? (await session.namespace()), table, prefix: Buffer.from(prefix) };
+    const rpc = await session.rpc();
+    let seen = after === undefined ? undefined : BigInt(after);
+    const open = () => {
+      const request = { ...place, ...(seen !== undefined && { resume: true, after: seen }) };
+      return openStream(Store.method.watch, rpc, "store", request, { signal });
     };
-    for await (const { events } of client.watch(request, { signal })) {
+    for await (const { revision: until, events } of followed(context, await open(), open)) {
+      seen = until;
       for (const { entry, gone } of events) {
         if (entry === undefined) continue;
         const [key, revision] = [Buffer.from(entry.key).toString(), Number(entry.revision)];

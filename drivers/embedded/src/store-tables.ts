@@ -12,6 +12,8 @@ export class StoreTables {
   readonly #database: EmbeddedDatabase;
   readonly #known = new Map<string, Promise<number>>();
   readonly #numbers = new Map<string, number>();
+  /** The one that was asked for last, which most calls ask for again. */
+  #last: { readonly table: StoreTable; readonly number: number } | undefined;
 
   constructor(database: EmbeddedDatabase) {
     this.#database = database;
@@ -19,7 +21,12 @@ export class StoreTables {
 
   /** Undefined when it has to be looked up. */
   known(table: StoreTable): number | undefined {
-    return this.#numbers.get(keyOf(table));
+    const last = this.#last;
+    if (last !== undefined && last.table.database === table.database && last.table.table === table.table)
+      return last.number;
+    const number = this.#numbers.get(keyOf(table));
+    if (number !== undefined) this.#last = { table, number };
+    return number;
   }
 
   /** Undefined when there is no such table. */

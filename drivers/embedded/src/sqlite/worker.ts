@@ -33,6 +33,7 @@ const keptPages = { writer: 16_384, reader: 2_048, keeper: 16_384 } as const;
 const scanBytes = 256 * 1024;
 /** So many problems of a damaged file are told. */
 const toldProblems = 10;
+const orphansSql = `SELECT 'a row of ' || "table" || ' refers to one of ' || parent || ' that is not there' FROM pragma_foreign_key_check`;
 
 function open(): Opened {
   try {
@@ -134,14 +135,7 @@ function check(queries: readonly string[]): string[] {
     const rows = database.prepare(`PRAGMA integrity_check(${toldProblems})`).all();
     return rows.map((row) => String(row["integrity_check"])).filter((problem) => problem !== "ok");
   });
-  const orphans = problemsOf(() => {
-    const rows = database.prepare("PRAGMA foreign_key_check").all();
-    return rows
-      .slice(0, toldProblems)
-      .map(({ table, rowid, parent }) => `row ${rowid} of ${table} refers to no row of ${parent}`);
-  });
-  problems.push(...orphans);
-  for (const query of queries) {
+  for (const query of [orphansSql, ...queries]) {
     const found = problemsOf(() => {
       const rows = database.prepare(`${query} LIMIT ${toldProblems}`).all();
       return rows.map((row) => String(Object.values(row)[0]));

@@ -279,7 +279,6 @@ describe("a data directory", () => {
       for (const sql of [
         "DELETE FROM records WHERE key = CAST('a' AS BLOB)",
         "UPDATE records SET revision = 1000 WHERE key = CAST('b' AS BLOB)",
-        "DELETE FROM tables WHERE name = CAST('posts' AS BLOB)",
       ]) {
         const problems = await store.database.check();
         await store.database.write([{ sql, params: [] }], signal);

@@ -33,14 +33,12 @@ const keptPages = { writer: 16_384, reader: 2_048, keeper: 16_384 } as const;
 const scanBytes = 256 * 1024;
 /** So many problems of a damaged file are told. */
 const toldProblems = 10;
-const orphansSql = `SELECT 'a row of ' || "table" || ' refers to one of ' || parent || ' that is not there' FROM pragma_foreign_key_check`;
 
 function open(): Opened {
   try {
     if (role === "writer") checkLog();
     connection = new Connection(file, role === "reader", maxResultBytes);
-    // Rows that others refer to are never deleted: `check` looks whether that is so, instead of every insert.
-    connection.database.exec(`PRAGMA cache_size = -${keptPages[role]}; PRAGMA foreign_keys = OFF;`);
+    connection.database.exec(`PRAGMA cache_size = -${keptPages[role]}; PRAGMA foreign_keys = ON;`);
     if (role === "writer") openWriter();
     return { opened: true };
   } catch (error) {
@@ -135,7 +133,7 @@ function check(queries: readonly string[]): string[] {
     const rows = database.prepare(`PRAGMA integrity_check(${toldProblems})`).all();
     return rows.map((row) => String(row["integrity_check"])).filter((problem) => problem !== "ok");
   });
-  for (const query of [orphansSql, ...queries]) {
+  for (const query of queries) {
     const found = problemsOf(() => {
       const rows = database.prepare(`${query} LIMIT ${toldProblems}`).all();
       return rows.map((row) => String(Object.values(row)[0]));

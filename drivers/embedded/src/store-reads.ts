@@ -48,8 +48,8 @@ export class StoreReads {
         return;
       }
       this.#waiting.set(tableId, [one]);
-      // When all that came with this request has been looked at.
-      process.nextTick(() => this.#send(tableId));
+      // When everything that has come from the network has been looked at.
+      setImmediate(() => this.#send(tableId));
     });
   }
 

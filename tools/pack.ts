@@ -187,7 +187,7 @@ async function bundle(command: Package, external: string[]): Promise<void> {
       groups: [
         {
           name: "start",
-          test: inFolder(folder, /src\/(main|registry|session|commands\/services|dynamic\/run)\.ts$/),
+          test: inFolder(folder, /src\/(main|registry|session|executable|commands\/services|dynamic\/run)\.ts$/),
           priority: 3,
         },
         { name: "client", test: inFolder("core", /src\/rpc\/client\.ts$/), priority: 2 },

@@ -154,6 +154,7 @@ describe("micro store", () => {
     await says("snapshot", "--database", "acme", "named.snapshot");
     await rm(join(dirname(file), "named.snapshot"));
     await fails(["snapshot", "--database", "acme", "--table", "nothing"], /no table "nothing" in the database "acme"/);
+    await fails(["snapshot", "-"], /a snapshot is a file/);
     await fails(
       ["snapshot", "--destination", join(folder, "no", "x")],
       /can't write .*no\/x: there is no folder .*\/no$/m,

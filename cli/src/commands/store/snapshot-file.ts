@@ -30,6 +30,7 @@ const ioBytes = 256 * 1024;
 
 /** A path, or a `file:` URL as Micro v3 has it. */
 export function snapshotPath(text: string): string {
+  if (text === "-") throw usageError("a snapshot is a file, which is read twice and written all at once: name one");
   if (/^file:\/\//.test(text)) return fileURLToPath(text);
   if (/^[a-z][a-z0-9+.-]+:\/\//.test(text)) throw usageError(`"${text}" is no file: write a path, or file:///path`);
   return text;

@@ -2,9 +2,11 @@ import { type BlockList, type CallScope, Gateway } from "@microts/blocks/api";
 import type { Auth } from "@microts/blocks/auth";
 import { pickNode, type Router } from "@microts/blocks/proxy";
 import type { RoutingView } from "@microts/blocks/registry";
+import type { Blobs } from "@microts/blocks/store";
 import { coreServices, defaultNamespace, type Log } from "@microts/core";
 import type { CallOptions, RpcClient } from "@microts/core/rpc";
 import { explainBind } from "./port-owner.ts";
+import { publicBlobs } from "./public-blobs.ts";
 import { refusals } from "./refusals.ts";
 import type { Settings } from "./settings.ts";
 
@@ -18,6 +20,7 @@ export interface GatewayParts {
   /** Reaches the platform's own services. */
   readonly rpc: RpcClient;
   readonly blockList: BlockList;
+  readonly blobs: Blobs;
   readonly log: Log;
   readonly version: string;
 }
@@ -28,7 +31,7 @@ export async function openGateway(
   parts: GatewayParts,
   stack: AsyncDisposableStack,
 ): Promise<Gateway> {
-  const { auth, view, router, rpc, blockList, log, version } = parts;
+  const { auth, view, router, rpc, blockList, blobs, log, version } = parts;
   const domainOf = (namespace: string, service: string) => (coreServices.has(service) ? defaultNamespace : namespace);
   const optionsOf = (namespace: string, service: string, scope: CallScope): CallOptions => ({
     ...scope,
@@ -47,6 +50,7 @@ export async function openGateway(
     authorize: (account, namespace, resource) =>
       coreServices.has(resource.name) ? undefined : auth.authorize(account, namespace, resource),
     refused: refusals(log),
+    publicBlob: publicBlobs(blobs),
     blocked: (id, namespace) => blockList.isBlocked(id, namespace),
     call: (namespace, service, endpoint, request, scope) =>
       rpc.unary(service, endpoint, request, optionsOf(namespace, service, scope)),

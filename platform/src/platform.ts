@@ -84,7 +84,8 @@ export async function startPlatform(settings: Settings, log: Log = silent): Prom
   );
   const rpc = new RpcClient({ resolve: () => ports.network.address, connections });
   const dashboard = await openDashboard(settings, new PlatformBackend(auth, registry, view, rpc), log, stack);
-  const gateway = await openGateway(settings, { auth, view, router, rpc, blockList, log, version }, stack);
+  const blobs = new Blobs(drivers.blobs);
+  const gateway = await openGateway(settings, { auth, view, router, rpc, blockList, blobs, log, version }, stack);
   const local = stack.use(new LocalAdmin(auth, settings.home, ports.proxy.address, log));
   await local.start();
   await runtimeDriver.start();

@@ -1,3 +1,4 @@
+export type { FindBlob } from "./blob-answer.ts";
 export { BlockList } from "./block-list.ts";
 export { type BlockListHarness, type BlockListTest, blockListConformance } from "./conformance.ts";
 export type { BlockEntry, BlockListDriver } from "./driver.ts";

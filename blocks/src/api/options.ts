@@ -1,5 +1,6 @@
 import type { Account, Log, Metadata } from "@microts/core";
 import type { Endpoint } from "../registry/index.ts";
+import type { FindBlob } from "./blob-answer.ts";
 import type { Target } from "./resolve/index.ts";
 
 /** What goes with a call. */
@@ -54,6 +55,8 @@ export interface GatewayOptions {
   ): AsyncIterable<Uint8Array>;
   /** Told of a caller who isn't let in before any rule is asked: its token proves nobody, or somebody of another namespace. */
   refused?(service: string, endpoint: string, reason: unknown): void;
+  /** What `/-/blobs/<namespace>/<key>` gives to anybody. Default: nothing is there. */
+  readonly publicBlob?: FindBlob;
   /** Whether the account is on the block list; from memory. */
   blocked?(accountId: string, namespace: string): boolean;
 

@@ -1,5 +1,6 @@
 import { type Account, type Metadata, MicroError, namespaceKey } from "@microts/core";
 import type { Endpoint } from "../registry/index.ts";
+import { answerBlob, isBlobPath } from "./blob-answer.ts";
 import { readBody } from "./body.ts";
 import { metadataOf } from "./call-metadata.ts";
 import { namespaceOf, refuseBlocked } from "./caller.ts";
@@ -47,6 +48,11 @@ export class Pipeline {
     exchange.clientAddress = this.#peers.clientAddress(exchange.request);
     checkHead(exchange);
     if (this.#answerMeta(exchange)) return;
+    const { publicBlob } = this.#options;
+    if (publicBlob !== undefined && isBlobPath(exchange.path)) {
+      const cors = this.#cors.headers(exchange.request.headers.origin);
+      return answerBlob(exchange, publicBlob, cors, this.#limits.answerTimeoutMs);
+    }
     const path = pathOf(exchange);
     const known = this.#resolver.known(path);
     const target = known ?? this.#resolver.resolve(path);

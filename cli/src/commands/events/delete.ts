@@ -34,11 +34,10 @@ async function countOf(context: Context, topic: string): Promise<number> {
 }
 
 async function confirm(context: Context, topic: string, events: number, namespace: string): Promise<void> {
+  const all = events === 1 ? "1 event" : `${events} events`;
   if (!context.stdin.isTTY)
-    throw usageError(
-      `${topic} has ${events} events, which would be gone for good: say --yes to delete them all the same`,
-    );
+    throw usageError(`${topic} has ${all}, which would be gone for good: say --yes to delete them all the same`);
   using prompt = new Prompt(context);
-  const answer = await prompt.text(`Type ${topic} to delete its ${events} events in namespace ${namespace} for good: `);
+  const answer = await prompt.text(`Type ${topic} to delete its ${all} in namespace ${namespace} for good: `);
   if (answer.trim() !== topic) throw new CommandError(1, `nothing was deleted: ${topic} was not typed`);
 }

@@ -238,7 +238,8 @@ export class EmbeddedEvents implements EventsDriver {
         // A group that waits for its next event for months is in use all the same.
         await topic?.save();
         await topic?.dropIdle();
-        if (!topic?.isIdle) continue;
+        // One that is just being deleted keeps its place until it is gone.
+        if (!topic?.isIdle || topic.writer.isPaused) continue;
         this.#topics.delete(key);
         this.#opened.delete(key);
       }

@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { describe, it } from "node:test";
 import { silent } from "@microts/core";
+import { until } from "../../../../testing/src/until.ts";
 import { openEmbeddedStore } from "../store.ts";
 import { EmbeddedEvents } from "./events.ts";
 import { Retention } from "./retention.ts";
@@ -27,6 +28,32 @@ describe("what has expired", () => {
     deepEqual(
       left.map(({ offset }) => offset),
       [0, 3],
+    );
+  });
+});
+
+describe("a topic that was only listened to", () => {
+  it("is forgotten when the server ended before its consumer did, unless somebody listens again", async () => {
+    await using store = await openEmbeddedStore();
+    const { database } = store;
+    const listen = (events: EmbeddedEvents, topic: string, group: string) => {
+      const options = { topic, group, from: "latest", autoAck: true, ackWaitMs: 1000, retryLimit: -1 } as const;
+      return events.consume("acme", { ...options, deadLetter: undefined, maxUnanswered: 10 }, signal);
+    };
+    const topics = async (events: EmbeddedEvents) =>
+      (await events.topics("acme", signal)).map(({ topic }) => topic).join();
+    {
+      await using first = new EmbeddedEvents({ database });
+      await Promise.all([listen(first, "again", ""), listen(first, "mistyped", ""), listen(first, "named", "g")]);
+    }
+    await using second = new EmbeddedEvents({ database, sweepMs: 20 });
+    await listen(second, "again", "");
+    equal(
+      await until(
+        () => topics(second),
+        (left) => !left.includes("mistyped"),
+      ),
+      "again,named",
     );
   });
 });

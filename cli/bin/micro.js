@@ -13,12 +13,19 @@ if (majorOf(process.versions.node) < neededMajor) {
   startPinned();
 } else {
   const { enableCompileCache, getCompileCacheDir } = require("node:module");
-  enableCompileCache();
+  const isSource = existsSync(join(__dirname, "../src/main.ts"));
+  enableCompileCache(isSource ? undefined : cacheFolder());
   const folder = getCompileCacheDir();
   const bundle = join(__dirname, "../dist/main.js");
-  if (existsSync(join(__dirname, "../src/main.ts"))) import("../src/main.ts");
+  if (isSource) import("../src/main.ts");
   else if (folder === undefined) require(bundle);
   else require("./code-cache.js").requireKept(bundle, folder);
+}
+
+/** Node.js's own default is below the folder for temporary files, where another user of the machine may have put code for this one to run. */
+function cacheFolder() {
+  const { NODE_COMPILE_CACHE, XDG_CACHE_HOME, HOME } = process.env;
+  return NODE_COMPILE_CACHE || join(XDG_CACHE_HOME || join(HOME || require("node:os").homedir(), ".cache"), "micro");
 }
 
 /** Runs this file again with the Node.js that is installed along with it. */

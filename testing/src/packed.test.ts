@@ -138,6 +138,17 @@ describe("the packed packages", { timeout: 280_000 }, () => {
       assert.doesNotMatch(stderr, /^\s+at /m);
     });
 
+    it("keep compiled code in the user's home, not where another user can put some", async (t) => {
+      if (unreachable !== undefined) return t.skip(unreachable);
+      assert.equal((await micro(["version"]).within(commandTimeoutMs)).code, 0);
+      const [version = ""] = await readdir(join(machine.home, ".cache", "micro"));
+      const kept = await readdir(join(machine.home, ".cache", "micro", version));
+      assert.ok(
+        kept.some((name) => name.endsWith("-dist-main-js")),
+        kept.join(" "),
+      );
+    });
+
     it("serve the dashboard's page and its script", async (t) => {
       if (unreachable !== undefined) return t.skip(unreachable);
       const page = await (await fetch(dashboard)).text();

@@ -24,7 +24,7 @@ Results go to standard output and everything else to standard error. \`--output 
 | exit code | when |
 |---|---|
 | 0 | it worked |
-| 1 | wrong use, timed out, \`config get\` of what isn't set, or any error of \`auth\`, \`store\`, \`user\` and \`login\` |
+| 1 | wrong use, timed out, \`config get\` of a path that isn't set (127 in a namespace without any config), or any error of \`auth\`, \`store\`, \`user\` and \`login\` |
 | 2 | not authorized |
 | 3 | malformed endpoint, or a reply that isn't JSON |
 | 4 | no such service, or no server |

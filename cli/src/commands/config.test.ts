@@ -59,7 +59,7 @@ describe("micro config", () => {
 
   it("shows all there is when no path is given", async () => {
     const nothing = await micro.run(["config", "get", "--namespace", "bare"]);
-    assert.equal(nothing.code, 1);
+    assert.equal(nothing.code, 127);
     assert.match(nothing.stderr, /^Not found: namespace "bare" has no config\. Set some with: micro config set /);
     await micro.run(["config", "set", "--namespace", "bare", "mail", '{"port":25}']);
     await micro.run(["config", "set", "--namespace", "bare", "-s", "mail.password", "abc"]);

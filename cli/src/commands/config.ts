@@ -1,5 +1,4 @@
 import { text } from "node:stream/consumers";
-import { MicroError } from "@microts/core";
 import { command, group } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CommandError, usageError } from "../failure.ts";
@@ -18,7 +17,7 @@ export const config = group("Manage configuration values", {
       const { out, session, signal } = context;
       const client = await configClient(context);
       const namespace = await session.namespace();
-      const { value } = await client.get({ namespace, path, options: { secret } }, { signal }).catch(asUnset);
+      const { value } = await client.get({ namespace, path, options: { secret } }, { signal });
       const data = value?.data ?? "";
       if (data === "" || data === "null") {
         const detail = `Not found: nothing is set under "${path}" in namespace "${namespace}". Set it with: micro config set ${path} <value>`;
@@ -105,12 +104,6 @@ export const config = group("Manage configuration values", {
     },
   }),
 });
-
-/** To scripts, a namespace without any config is the same as a path that isn't set. */
-function asUnset(error: unknown): never {
-  const { code, detail } = MicroError.from(error, "micro");
-  throw code === 404 ? new CommandError(1, detail, 404, { cause: error }) : error;
-}
 
 async function configClient({ session }: Context) {
   const { Config } = await import("@microts/proto/config");

@@ -68,7 +68,7 @@ export const config = group("Manage configuration values", {
       const { out, session, signal } = context;
       const [{ Config }, { openStream }] = await Promise.all([
         import("@microts/proto/config"),
-        import("@microts/core/rpc"),
+        import("@microts/core/rpc/service-client"),
       ]);
       const request = { namespace: await session.namespace(), path, options: { secret } };
       const rpc = await session.rpc();

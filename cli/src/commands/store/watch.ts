@@ -15,7 +15,7 @@ export const watch = command({
     const { out, session, signal } = context;
     const [{ Store }, { openStream }] = await Promise.all([
       import("@microts/proto/store"),
-      import("@microts/core/rpc"),
+      import("@microts/core/rpc/service-client"),
     ]);
     const place = { database: database ?? (await session.namespace()), table, prefix: Buffer.from(prefix) };
     const rpc = await session.rpc();
